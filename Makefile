@@ -1,0 +1,39 @@
+# make run · make test · make lab. For maintainers: lessons, data, checkpoints, figures, bench.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+export ASR_SOURCE ?= offline
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: run test lab lessons data checkpoints figures bench weights clean
+
+run: weights ## execute every lesson and write build/report.html
+	@$(BIN)/python -m tools.run
+
+test: weights ## unit, lessons (nbval), structure, lint
+	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check helpers tools tests
+	$(BIN)/pytest tests
+	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 --sanitize-with tests/nbval-sanitize.cfg notebooks
+
+lab: weights ## open JupyterLab on the lessons
+	$(BIN)/jupyter lab notebooks
+
+lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
+	$(BIN)/python -m tools.notebooks $(LESSON)
+
+weights: $(READY)
+	@$(BIN)/python -m helpers fetch
+
+# The stamp is written last: an interrupted set-up starts again where pip left it.
+$(READY): requirements.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 run"; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
+	@echo "Installing the packages into .venv (minutes, once) ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt -c constraints.txt
+	@touch $@
+
+clean: ## remove the environment and everything built
+	rm -rf .venv build

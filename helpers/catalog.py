@@ -1,0 +1,235 @@
+"""Every checkpoint and data set the lessons name: one table, and two functions that resolve it by source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from . import offline
+from .source import source
+
+
+class CatalogError(KeyError):
+    """A name the course does not know, or that the offline source does not have. Says what to do."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One row: `hub` is the id, `revision` the pinned commit (None: the newest).
+
+    `offline` says where the weights are without the Hub, as "package:NAME" (`offline.path`) or
+    "asset:FOLDER" (`helpers/assets`); `stand_in` names them when they are not the Hub's own weights.
+    """
+
+    hub: str
+    licence: str
+    megabytes: int
+    offline: str | None
+    stand_in: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One row: as `Checkpoint`; `config` and `split` are the Hub's, `audio` tells whether there is sound."""
+
+    hub: str
+    config: str | None
+    split: str
+    licence: str
+    offline: str | None
+    stand_in: str
+    audio: bool = True
+    revision: str | None = None
+
+
+CHECKPOINTS = (
+    Checkpoint("openai/whisper-base", "Apache-2.0", 290, "package:whisper-base"),
+    Checkpoint(
+        "facebook/wav2vec2-base-100h",
+        "Apache-2.0",
+        378,
+        "asset:wav2vec2-ctc-en",
+        "wav2vec2-ctc-en, a small Wav2Vec2 that this course trained on synthetic speech",
+    ),
+    Checkpoint(
+        "google-bert/bert-base-uncased",
+        "Apache-2.0",
+        440,
+        "package:minilm",
+        "all-MiniLM-L6-v2, a BERT of 6 layers and 22.7 M parameters",
+    ),
+)
+
+DATA_SETS = (
+    DataSet(
+        "hf-internal-testing/librispeech_asr_dummy",
+        "clean",
+        "validation",
+        "CC-BY-4.0",
+        "asset:english-read",
+        "english-read, sentences of this course read by synthetic voices",
+    ),
+    DataSet(
+        "facebook/multilingual_librispeech",
+        "spanish",
+        "dev",
+        "CC-BY-4.0",
+        "asset:spanish-audiobook",
+        "spanish-audiobook, a story of this course read by two synthetic voices",
+    ),
+    DataSet(
+        "stanfordnlp/imdb",
+        None,
+        "train",
+        "other (reviews of their authors)",
+        "package:film-reviews",
+        "film-reviews, 9,173 rated sentences of film reviews",
+        audio=False,
+    ),
+    DataSet(
+        "stanfordnlp/imdb",
+        None,
+        "test",
+        "other (reviews of their authors)",
+        "package:film-reviews",
+        "film-reviews, 9,173 rated sentences of film reviews",
+        audio=False,
+    ),
+)
+
+
+def checkpoint(name: str) -> str:
+    """What to pass to `from_pretrained` or `pipeline` for a checkpoint.
+
+    Args:
+        name: id on the Hub, e.g. "openai/whisper-base".
+
+    Returns:
+        On the Hub the id itself, or the folder of the pinned revision; offline the folder of the same
+        weights or of the stand-in. A stand-in is printed, so that nobody takes it for the original.
+
+    Raises:
+        CatalogError: the course does not name this checkpoint, or has nothing for it offline.
+        OfflineError: its package cannot be had.
+    """
+    row = next((row for row in CHECKPOINTS if row.hub == name), None)
+    if row is None:
+        raise CatalogError(f"No checkpoint {name!r} in the course: choose one of {_names(CHECKPOINTS)}.")
+    if source() == "hub":
+        return name if row.revision is None else _snapshot(row)
+    folder = _folder(row)
+    if row.stand_in:
+        print(f"Offline, {name} is replaced by {row.stand_in}.")
+    return str(folder)
+
+
+def faster_whisper(name: str = "openai/whisper-base") -> str:
+    """What to pass to `faster_whisper.WhisperModel`: CTranslate2 weights of the same checkpoint.
+
+    Args:
+        name: id on the Hub of a Whisper checkpoint; offline only "openai/whisper-base" is there.
+
+    Returns:
+        On the Hub the id of Systran's conversion; offline a folder with the same tensors.
+
+    Raises:
+        CatalogError: not a Whisper checkpoint, or not there offline.
+        OfflineError: its package cannot be had.
+    """
+    if not name.startswith("openai/whisper-"):
+        raise CatalogError(f"{name!r} is not a Whisper checkpoint: name one of openai/whisper-*.")
+    if source() == "hub":
+        return "Systran/faster-whisper-" + name.removeprefix("openai/whisper-")
+    if name != "openai/whisper-base":
+        raise CatalogError(f"{name} is not there offline: use openai/whisper-base, or ASR_SOURCE=hub.")
+    return str(offline.path("whisper-base-ctranslate2"))
+
+
+def dataset(name: str, config: str | None = None, *, split: str, streaming: bool = False):
+    """Load a data set as `datasets.load_dataset` would, from the Hub or from its offline stand-in.
+
+    The columns and their types are the Hub's on both sources. Sound stays undecoded
+    (`Audio(decode=False)`, cells of `{"bytes", "path"}`): `helpers.audio.read` decodes it without FFmpeg.
+
+    Args:
+        name: id on the Hub, e.g. "hf-internal-testing/librispeech_asr_dummy".
+        config: the Hub's configuration, e.g. "clean".
+        split: the Hub's split, e.g. "validation".
+        streaming: read rows as they are needed instead of loading the data set.
+
+    Returns:
+        `datasets.Dataset`, or `datasets.IterableDataset` when streaming.
+
+    Raises:
+        CatalogError: the course does not name this data set, or has nothing for it offline.
+        OfflineError: its package cannot be had.
+    """
+    row = next((row for row in DATA_SETS if (row.hub, row.config, row.split) == (name, config, split)), None)
+    if row is None:
+        known = "; ".join(" ".join(filter(None, (row.hub, row.config, row.split))) for row in DATA_SETS)
+        raise CatalogError(f"No data set {name} {config} {split} in the course: choose one of {known}.")
+    from datasets import Audio, load_dataset
+
+    if source() == "hub":
+        data = load_dataset(name, config, split=split, streaming=streaming, revision=row.revision)
+    else:
+        print(f"Offline, {name} is replaced by {row.stand_in}.")
+        folder = _folder(row)
+        if not row.audio:
+            return _film_reviews(folder, split, streaming)
+        data = load_dataset(
+            "parquet", data_files=str(folder / "data.parquet"), split="train", streaming=streaming
+        )
+    return data.cast_column("audio", Audio(sampling_rate=16_000, decode=False)) if row.audio else data
+
+
+def _folder(row: Checkpoint | DataSet) -> Path:
+    kind, _, name = (row.offline or "").partition(":")
+    if kind == "package":
+        return offline.path(name)
+    folder = asset(name) if kind == "asset" else None
+    if folder is None or not folder.is_dir():
+        raise CatalogError(f"{row.hub} has no offline stand-in: set ASR_SOURCE=hub to use the Hub.")
+    return folder
+
+
+def asset(name: str) -> Path:
+    """Folder of a data set or checkpoint that ships with the course (`helpers/assets/NAME`).
+
+    Args:
+        name: name of the folder; it need not exist.
+    """
+    return Path(str(resources.files("helpers"))) / "assets" / name
+
+
+def _snapshot(row: Checkpoint) -> str:
+    from huggingface_hub import snapshot_download
+
+    other_frameworks = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*"]
+    return snapshot_download(row.hub, revision=row.revision, ignore_patterns=other_frameworks)
+
+
+def _film_reviews(folder: Path, split: str, streaming: bool):
+    """The film reviews in imdb's columns, a fixed tenth of them as test split; neutral ones are left out."""
+    import csv
+
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    with open(folder / "reviews.tsv", encoding="utf-8", newline="") as file:
+        rated = [(float(row[1]), row[2]) for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
+    rows = [(text.strip(), int(rating > 0)) for rating, text in rated if abs(rating) >= 1]
+    held_out = [row for index, row in enumerate(rows) if (index % 10 == 0) == (split == "test")]
+    data = Dataset.from_dict(
+        {"text": [text for text, _ in held_out], "label": [label for _, label in held_out]},
+        features=Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])}),
+    )
+    return data.to_iterable_dataset() if streaming else data
+
+
+def _names(rows) -> str:
+    return ", ".join(dict.fromkeys(row.hub for row in rows))

@@ -1,0 +1,131 @@
+"""Where am I, and what may a lesson cost here: banner, device, dtype, budget, timing, key figures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import random
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .source import source
+
+FIGURE = "application/vnd.asr-course.figure+json"
+"""MIME type under which a lesson's key figures reach the report."""
+
+_T = TypeVar("_T")
+
+
+def start(lesson: str) -> None:
+    """Open a lesson: seed everything, quieten the libraries, say where it runs.
+
+    Args:
+        lesson: its number, e.g. "01".
+
+    Raises:
+        ValueError: `ASR_SOURCE` holds something unknown.
+    """
+    import datasets
+    import numpy as np
+    import torch
+    import transformers
+
+    random.seed(42)
+    np.random.seed(42)
+    torch.manual_seed(42)
+    # Warnings of the library print sets in random order, which no stored output could match.
+    transformers.logging.set_verbosity_error()
+    if source() == "offline":
+        transformers.logging.disable_progress_bar()
+        datasets.disable_progress_bars()
+    packages = ("torch", "transformers", "datasets")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    print(f"Lesson {lesson} · source: {source()} · device: {device_name()} · {dtype()}")
+    print(versions)
+
+
+def device() -> str:
+    """The one place that chooses: "cuda" where there is a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_name() -> str:
+    """The device in words, with the number of threads on a CPU."""
+    import torch
+
+    if device() == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def dtype():
+    """float16 on a GPU, where it is twice as fast; float32 on a CPU, where it is not (`torch.dtype`)."""
+    import torch
+
+    return torch.float16 if device() == "cuda" else torch.float32
+
+
+def budget(cpu: _T, gpu: _T) -> _T:
+    """The value for this device: steps, clips or batch sizes that a laptop and a GPU do in similar time."""
+    return gpu if device() == "cuda" else cpu
+
+
+@dataclass
+class Timing:
+    """What `timed` measured: wall-clock seconds, 0.0 until the block has ended."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def timed(label: str, audio_seconds: float | None = None) -> Iterator[Timing]:
+    """Time a block and print one line.
+
+    Args:
+        label: what is timed.
+        audio_seconds: length of the audio worked on, in seconds; adds how many times faster than
+            listening it was.
+
+    Yields:
+        Timing, filled when the block ends.
+    """
+    timing = Timing()
+    begin = time.perf_counter()
+    yield timing
+    timing.seconds = time.perf_counter() - begin
+    speed = f" · {audio_seconds / timing.seconds:.1f} × real time" if audio_seconds else ""
+    print(f"{label}: {timing.seconds:.1f} s{speed}")
+
+
+def progress(items: Iterable[_T], label: str, total: int | None = None) -> Iterable[_T]:
+    """A progress bar for anything over two seconds.
+
+    Args:
+        items: what to go through.
+        label: what is being done.
+        total: how many there are, when `items` cannot tell.
+    """
+    # The text bar: a widget's would leave a broken view in a stored notebook.
+    from tqdm import tqdm
+
+    return tqdm(items, desc=label, total=total, leave=False, disable=os.environ.get("ASR_QUIET") == "1")
+
+
+def record(label: str, value: float, unit: str = "", digits: int = 1) -> None:
+    """Print a key figure of the lesson, and hand it to the report of `make run`.
+
+    Args:
+        label: what was measured, e.g. "WER of Whisper base".
+        value: the figure, in `unit`; a fraction for "%" (0.04 prints 4.0 %).
+        unit: "%", "s", "×" or any other.
+        digits: digits after the point.
+    """
+    from IPython.display import display
+
+    shown = f"{100 * value if unit == '%' else value:.{digits}f} {unit}".strip()
+    display({"text/plain": f"{label}: {shown}", FIGURE: {"label": label, "value": shown}}, raw=True)

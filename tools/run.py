@@ -1,0 +1,114 @@
+"""`make run`: execute every lesson, write the executed notebooks as HTML and one report."""
+
+from __future__ import annotations
+
+import html
+import os
+import platform
+import re
+import sys
+import time
+from importlib import metadata
+
+import nbformat
+from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
+
+from helpers import course
+from tools.notebooks import NOTEBOOKS, ROOT, execute, lessons
+
+BUILD = ROOT / "build"
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --accent: #0072b2; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { margin-bottom: .2rem } .facts { opacity: .75; margin-top: 0 }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; vertical-align: top; padding: .6rem .7rem; border-bottom: 1px solid var(--line) }
+th { background: var(--soft) } td.time { white-space: nowrap; font-variant-numeric: tabular-nums }
+ul { margin: 0; padding: 0; list-style: none } li { break-inside: avoid }
+a { color: var(--accent) } .failed { color: #d55e00; font-weight: 600 }
+@media (prefers-color-scheme: dark) { :root { --accent: #56b4e9 } }
+"""
+
+
+def figures(notebook: nbformat.NotebookNode) -> list[dict]:
+    """Key figures a lesson recorded with `course.record`, in order: label and value as text."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    return [output.data[course.FIGURE] for output in outputs if course.FIGURE in output.get("data", {})]
+
+
+def banner(notebook: nbformat.NotebookNode) -> str:
+    """The line that `course.start` printed: source, device, type."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if found := re.search(r"^Lesson \d+ · (.*)$", output.get("text", ""), re.MULTILINE):
+                return found[1]
+    return ""
+
+
+def row(entry: dict, notebook: nbformat.NotebookNode, seconds: float, error: str | None) -> str:
+    """One line of the report's table, in HTML."""
+    slug = entry["slug"]
+    items = "".join(
+        f"<li>{html.escape(item['label'])}: <b>{html.escape(item['value'])}</b></li>"
+        for item in figures(notebook)
+    )
+    state = f'<div class="failed">stopped: {html.escape(error)}</div>' if error else ""
+    return (
+        f"<tr><td>{int(slug[:2])}</td>"
+        f'<td><a href="html/{slug}.html">{html.escape(entry["title"])}</a>{state}</td>'
+        f'<td class="time">{int(seconds // 60)}:{seconds % 60:04.1f}</td>'
+        f"<td>{html.escape(banner(notebook))}</td><td><ul>{items}</ul></td></tr>"
+    )
+
+
+def report(rows: list[str], seconds: float) -> str:
+    """The whole page, with no file beside it."""
+    versions = " · ".join(
+        f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "datasets")
+    )
+    facts = f"{time.strftime('%Y-%m-%d %H:%M')} · {platform.machine()}, {os.cpu_count()} cores · {versions}"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>The lessons, executed</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+        f'<h1>The lessons, executed</h1><p class="facts">{facts} · {seconds / 60:.1f} min in all</p>'
+        '<div class="scroll"><table><tr><th></th><th>Lesson</th><th>Time (min)</th><th>Ran on</th>'
+        f"<th>Key figures</th></tr>{''.join(rows)}</table></div></html>"
+    )
+
+
+def main() -> int:
+    for name in ("html", "notebooks"):
+        (BUILD / name).mkdir(parents=True, exist_ok=True)
+    exporter = HTMLExporter(embed_images=True)
+    rows, failed, begin = [], False, time.perf_counter()
+    for entry in lessons():
+        slug = entry["slug"]
+        print(f"{slug} (about {entry['minutes']} min) ...", end=" ", flush=True)
+        notebook = nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4)
+        error, started = None, time.perf_counter()
+        try:
+            execute(notebook)
+        except CellExecutionError as problem:
+            error, failed = f"{problem.ename}: {problem.evalue}", True
+        seconds = time.perf_counter() - started
+        print(f"{seconds:.0f} s" if error is None else f"stopped after {seconds:.0f} s: {error}")
+        nbformat.write(notebook, BUILD / "notebooks" / f"{slug}.ipynb")
+        page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}})
+        (BUILD / "html" / f"{slug}.html").write_text(_link_pages(page), encoding="utf-8")
+        rows.append(row(entry, notebook, seconds, error))
+    (BUILD / "report.html").write_text(report(rows, time.perf_counter() - begin), encoding="utf-8")
+    print("The report: build/report.html")
+    return 1 if failed else 0
+
+
+def _link_pages(page: str) -> str:
+    """Links between lessons lead to the pages here, and the one to the README to the report."""
+    page = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
+    return page.replace('href="../README.md"', 'href="../report.html"')
+
+
+if __name__ == "__main__":
+    sys.exit(main())
