@@ -4,7 +4,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
-export PYTHONPATH := $(CURDIR)
 
 .PHONY: run test lab lessons data checkpoints figures bench weights clean
 
@@ -28,11 +27,12 @@ weights: $(READY)
 	@$(BIN)/python -m helpers fetch
 
 # The stamp is written last: an interrupted set-up starts again where pip left it.
-$(READY): requirements.txt constraints.txt
+$(READY): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 run"; exit 1; }
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
 	@echo "Installing the packages into .venv (minutes, once) ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt -c constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 clean: ## remove the environment and everything built

@@ -1,6 +1,6 @@
 """What the lessons share. Importing it is light: neither torch nor transformers is loaded."""
 
-from .source import keep_off_the_network, source
+from . import source
 
-if source() == "offline":
-    keep_off_the_network()
+if source.source() == "offline":
+    source.keep_off_the_network()

@@ -1,0 +1,24 @@
+"""What several tests need: a clip of speech, and a cache of its own for tests that break one."""
+
+import numpy as np
+import pytest
+
+from helpers import audio, catalog
+
+
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """The first clip of the English data set, float32 at 16 kHz."""
+    rows = catalog.dataset("hf-internal-testing/librispeech_asr_dummy", "clean", split="validation")
+    return audio.read(rows[0]["audio"])
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache folder, used instead of the real one."""
+    from helpers import offline
+
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path))
+    offline.path.cache_clear()
+    yield tmp_path
+    offline.path.cache_clear()

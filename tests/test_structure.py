@@ -1,0 +1,219 @@
+"""What a lesson must be as a file, whatever it teaches."""
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tools import notebooks
+
+ROOT = notebooks.ROOT
+LESSONS = notebooks.lessons()
+SLUGS = [entry["slug"] for entry in LESSONS]
+MEBIBYTE = 2**20
+
+pytestmark = pytest.mark.skipif(not LESSONS, reason="no lesson yet")
+
+
+def stored(entry):
+    return nbformat.read(notebooks.NOTEBOOKS / f"{entry['slug']}.ipynb", as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+@pytest.fixture(params=LESSONS, ids=SLUGS)
+def entry(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(entry):
+    return stored(entry)
+
+
+def test_every_notebook_has_its_source_and_every_source_its_notebook():
+    built = {path.stem for path in notebooks.NOTEBOOKS.glob("*.ipynb")}
+    texts = {path.stem for path in (notebooks.NOTEBOOKS / "source").glob("*.py")}
+    assert built == texts == set(SLUGS)
+
+
+def test_text_and_notebook_are_in_sync(entry, notebook):
+    built = notebooks.build(entry)
+    kinds = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in built.cells]
+    found = [(cell.cell_type, cell.source, cell.metadata.get("tags", [])) for cell in notebook.cells]
+    assert found == kinds, f"run: make lessons LESSON={entry['slug'][:2]}"
+
+
+def test_all_cells_were_run_in_order(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+
+
+def test_no_error_and_no_widget_state(notebook):
+    kinds = {output.output_type for cell in code_cells(notebook) for output in cell.outputs}
+    assert "error" not in kinds
+    assert "widgets" not in notebook.metadata
+
+
+def test_a_lesson_is_light(entry):
+    assert (notebooks.NOTEBOOKS / f"{entry['slug']}.ipynb").stat().st_size < 1.5 * MEBIBYTE
+
+
+def test_cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 25, f"{len(lines)} lines:\n{cell.source}"
+
+
+def test_checked_cells_have_something_to_check(notebook):
+    checked = [c for c in code_cells(notebook) if "nbval-check-output" in c.metadata.get("tags", [])]
+    assert len(checked) >= 3, "a lesson whose outputs are never compared can break unseen"
+    for cell in checked:
+        assert cell.outputs, cell.source
+
+
+def test_objectives_and_recap_agree(entry):
+    assert 3 <= len(entry["learn"]) <= 5
+    assert len(entry["learn"]) == len(entry["saw"])
+    assert {"title", "question", "needs", "hear", "minutes"} <= entry.keys()
+
+
+def test_badge_and_links_lead_to_files(entry, notebook):
+    header = notebook.cells[0].source
+    assert f"/{notebooks.repository()}/blob/main/notebooks/{entry['slug']}.ipynb" in header
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", cell.source):
+                assert (notebooks.NOTEBOOKS / target.partition("#")[0]).exists(), target
+
+
+def test_every_picture_has_a_text(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for text in re.findall(r"!\[([^\]]*)\]\(", cell.source):
+                assert len(text) >= 10, f"a picture says nothing to who cannot see it: {cell.source}"
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(alt) >= 10, f"show it with display.figure(fig, alt=...):\n{cell.source}"
+
+
+BANNED = {
+    r"trust_remote_code": "data sets with scripts are gone",
+    r"evaluate\.load\(": "asks the Hub: use metrics.load",
+    r"torch_dtype": "is dtype now",
+    r"num_proc": "deadlocks after a torch-based feature extractor ran",
+    r"bos_token_id\)": "labels start with decoder_start_token_id",
+    r"pyctcdecode": "downgrades NumPy",
+    r"!pip |%pip install(?! --quiet \"asr-course)": "only the set-up cell installs",
+    r"/(work|home|root|Users)/": "a path of one machine",
+    r"forced_decoder_ids": "language and task belong in the generation config",
+    r"as_target_processor|evaluation_strategy|group_by_length=|warmup_ratio|no_cuda": "removed",
+}
+
+
+@pytest.mark.parametrize("pattern", BANNED)
+def test_nothing_banned_is_taught(notebook, pattern):
+    for cell in code_cells(notebook):
+        assert not re.search(pattern, cell.source), f"{BANNED[pattern]}:\n{cell.source}"
+
+
+def calls(notebook):
+    """Every call in a lesson as (name of what is called, names of its keywords)."""
+    for cell in code_cells(notebook):
+        source = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                name = (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                )
+                yield name, {keyword.arg for keyword in node.keywords if keyword.arg}
+
+
+def test_every_keyword_exists_in_the_installed_library(notebook):
+    import transformers
+
+    checked = (
+        "TrainingArguments",
+        "Seq2SeqTrainingArguments",
+        "Trainer",
+        "Seq2SeqTrainer",
+        "EarlyStoppingCallback",
+        "DataCollatorWithPadding",
+    )
+    for name, keywords in calls(notebook):
+        if name in checked:
+            known = set(inspect.signature(getattr(transformers, name)).parameters)
+            assert keywords <= known, f"{name} has no {sorted(keywords - known)}"
+        elif name == "pipeline":
+            known = set(inspect.signature(transformers.pipeline).parameters)
+            init = transformers.AutomaticSpeechRecognitionPipeline._sanitize_parameters
+            known |= set(inspect.signature(init).parameters)
+            assert keywords <= known, f"pipeline has no {sorted(keywords - known)}"
+
+
+def test_readme_shows_the_lessons_as_they_are():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "<!-- lessons -->" in readme
+    assert notebooks.with_table(readme) == readme, "run: make lessons"
+
+
+def tracked():
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    return [ROOT / name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_only_formats_that_cannot_execute_code():
+    for path in tracked():
+        assert path.suffix not in {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".npy", ".npz", ".h5"}, path
+
+
+def test_assets_stay_small():
+    assets = [path for path in (ROOT / "helpers" / "assets").rglob("*") if path.is_file()]
+    data = [path for path in assets if path.suffix == ".parquet"]
+    assert sum(path.stat().st_size for path in assets) < 90e6
+    assert sum(path.stat().st_size for path in data) < 35e6
+
+
+def test_no_text_names_a_machine_or_a_registry():
+    words = re.compile(r"/work/|/root/|localhost:\d|file:///|pypi\.org/simple")
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".ipynb", ".cfg", ""} and path != Path(__file__):
+            text = path.read_text(encoding="utf-8", errors="ignore")
+            assert not words.search(text), f"{path}: {words.search(text)[0]}"
+
+
+def test_helpers_import_neither_tools_nor_tests_and_run_one_way():
+    order = [
+        "source",
+        "audio",
+        "metrics",
+        "alignment",
+        "subtitles",
+        "collators",
+        "export",
+        "display",
+        "plots",
+    ]
+    order += ["offline", "catalog", "course"]
+    for path in (ROOT / "helpers").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in {"tools", "tests"}
+                if node.level and path.stem in order:
+                    names = [node.module] if node.module else [alias.name for alias in node.names]
+                    for name in names:
+                        assert order.index(name) < order.index(path.stem), f"{path.stem} imports {name}"
+
+
+def test_notebooks_are_plain_json(entry):
+    text = (notebooks.NOTEBOOKS / f"{entry['slug']}.ipynb").read_text(encoding="utf-8")
+    assert json.loads(text)["nbformat"] == 4
