@@ -1,0 +1,191 @@
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from helpers import metrics
+from helpers.metrics import WordError, cer, confidence_interval, normalise, wer, word_errors
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "wanted"),
+    [
+        ("Mr. Quilter’s “gospel” — isn’t it?", "en", "mister quilter's gospel isn't it"),
+        ("MRS HARRIS, Dr.Smith", "English", "missus harris doctor smith"),
+        ("the a.m. train, the U.S. and e.g. us", "en", "the am train the us and eg us"),
+        ("rock 'n' roll 'hello' dogs'", "en-US", "rock n roll hello dogs"),
+        ("M. Dupont, 5 m. ; l’ami de Mme Dü «\u00a0X\u00a0»", "fr", "monsieur dupont 5 m l'ami de madame dü x"),
+        ("Aujourd’hui, l'arthroplastie… Dr Œuf", "fr", "aujourd'hui l'arthroplastie docteur œuf"),
+        ("¿Qué dijo la Sra. Peña? ¡Ud. sabe, usted, niño!", "es", "qué dijo la señora peña usted sabe usted niño"),
+        ("IŞIK, İzmir’de DİYARBAKIR", "tr", "ışık izmir'de diyarbakır"),
+        ("IĞDIR hâlâ", "tr_tr", "ığdır hâlâ"),
+        ("I\u0307stanbul İstanbul INTO", "default", "istanbul istanbul into"),
+        ("e\u0301cole", "default", "\u00e9cole"),
+        ("हिन्दी में, नमस्ते। தமிழ்!", "hi", "हिन्दी में नमस्ते தமிழ்"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "fa", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("1,000 or 3.5 % at 10:30, 2020-2021, one/two €5.", "default", "1,000 or 3.5 % at 10:30 2020 2021 one two €5"),
+        ("soft\u00adhyphen, zero\u200bwidth\ttab\n", "default", "softhyphen zero width tab"),
+        ("well-known_word (♪) ...", "default", "well known word"),
+        ("ΟΔΟΣ.", "el", "οδος"),
+        ("", "en", ""),
+        ("?!", "en", ""),
+    ],
+)  # fmt: skip
+def test_normalise(text, language, wanted):
+    assert normalise(text, language) == wanted
+
+
+def test_titles_belong_to_their_language():
+    assert normalise("Mr. Sr. Mme", "default") == "mr sr mme"
+    assert normalise("Mr. Sr. Mme", "es") == "mr señor mme"
+
+
+@pytest.mark.parametrize("text", ["Mr. İ’s 3.5 a.m.—x", "हिन्दी में।", "L’Œuvre, M. Dü", "IŞIK’ı"])
+@pytest.mark.parametrize("language", ["en", "es", "fr", "tr", "default"])
+def test_normalising_twice_changes_nothing(text, language):
+    once = normalise(text, language)
+    assert normalise(once, language) == once
+
+
+def test_combining_marks_of_every_script_survive():
+    import unicodedata
+
+    marks = [chr(code) for code in range(0x300, 0xE00) if unicodedata.category(chr(code))[0] == "M"]
+    for mark in marks:
+        text = unicodedata.normalize("NFC", "क" + mark)
+        assert normalise(text) == unicodedata.normalize("NFC", text.lower()), hex(ord(mark))
+
+
+@pytest.mark.parametrize(("text", "language"), [(None, "en"), (3, "en"), (b"a", "en"), ("a", None), ("a", 1)])
+def test_normalise_refuses_what_is_not_text(text, language):
+    with pytest.raises(TypeError, match="pass a"):
+        normalise(text, language)
+
+
+def test_rates_are_fractions_over_all_clips_together():
+    assert wer("a b c d", "a x c") == 0.5
+    assert wer(["a b c", "d"], ["a b c", "x"]) == 0.25
+    assert cer(["abc", "d"], ["abc", "x"]) == 0.25
+    assert wer("a", "x y z") == 3.0
+    assert wer(("a b", "c"), iter(["a b", "c"])) == 0
+
+
+def test_normalised_only_when_a_language_is_given():
+    assert wer("MISTER QUILTER", "Mr. Quilter.") == 1
+    assert wer("MISTER QUILTER", "Mr. Quilter.", "en") == 0
+    assert cer("ISIK", "ısık", "tr") == 0
+
+
+@pytest.mark.parametrize("rate", [wer, cer, word_errors, confidence_interval])
+@pytest.mark.parametrize(
+    ("references", "predictions", "error", "message"),
+    [
+        ([], [], ValueError, "no text to compare"),
+        (["a"], [], ValueError, "1 references and 0 predictions"),
+        (["a b", "c"], ["a b"], ValueError, "2 references and 1 predictions"),
+        (["a", " "], ["a", "b"], ValueError, r"Reference 1 \(' '\) has no words"),
+        (["a", "?!"], ["a", "b"], ValueError, r"Reference 1 \('\?!'\) has no words"),
+        (None, ["a"], TypeError, "references are NoneType"),
+        (["a"], None, TypeError, "predictions are NoneType"),
+        (["a", None], ["a", "b"], TypeError, "Reference 1 is NoneType"),
+        (["a", "b"], ["a", float("nan")], TypeError, "Prediction 1 is float"),
+        ({"a": 1}, ["a"], TypeError, "references are dict"),
+        (b"ab", "a", TypeError, "references are bytes"),
+    ],
+)
+def test_bad_texts_get_one_sentence(rate, references, predictions, error, message):
+    with pytest.raises(error, match=message):
+        rate(references, predictions, "en")
+
+
+def test_an_empty_prediction_is_an_answer():
+    assert wer(["a b"], [""]) == 1
+
+
+def test_word_errors_count_and_sort():
+    references = ["MISTER QUILTER", "BROWN", "MISTER BROWN", "arthroplastie totale"]
+    predictions = ["MR QUILTER", "BROWNE", "MR BROWN", "énorme plastifre totale"]
+    assert word_errors(references, predictions) == [
+        WordError("substitute", "MISTER", "MR", 2),
+        WordError("substitute", "BROWN", "BROWNE", 1),
+        WordError("substitute", "arthroplastie", "énorme plastifre", 1),
+    ]
+    assert word_errors("a b", "a b") == []
+    assert word_errors("a b", "b c") == [WordError("delete", "a", "", 1), WordError("insert", "", "c", 1)]
+
+
+def test_a_torn_word_is_one_confusion():
+    assert word_errors("the upset cat", "the up set cat") == [WordError("substitute", "upset", "up set", 1)]
+    assert word_errors("set up an account", "setup an account") == [
+        WordError("substitute", "set up", "setup", 1)
+    ]
+
+
+def test_interval_holds_the_rate_and_narrows_with_more_clips():
+    few = confidence_interval(["a b c d"] * 10, ["a b c d"] * 5 + ["a b c x"] * 5)
+    many = confidence_interval(["a b c d"] * 1000, ["a b c d"] * 500 + ["a b c x"] * 500)
+    assert few.rate == many.rate == 0.125
+    assert few.low < 0.125 < few.high
+    assert few.high - few.low > 5 * (many.high - many.low)
+    # Normal approximation: 0.125 ± 1.96 · 0.125 / √1000
+    assert many.low == pytest.approx(0.1173, abs=0.001)
+    assert many.high == pytest.approx(0.1327, abs=0.001)
+
+
+def test_interval_is_seeded():
+    texts = ["a b c d"] * 20, ["a b c x", "a b c d"] * 10
+    assert confidence_interval(*texts) == confidence_interval(*texts)
+    assert confidence_interval(*texts, samples=50, seed=1) != confidence_interval(*texts, samples=50, seed=2)
+
+
+def test_interval_of_characters_agrees_with_the_rate():
+    texts = ["ab cd", "efgh"], ["ab cx", "efgh"]
+    assert confidence_interval(*texts, unit="char").rate == cer(*texts)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"level": 95}, "between 0 and 1"),
+        ({"level": float("nan")}, "between 0 and 1"),
+        ({"samples": 0}, "0 draws"),
+        ({"unit": "phoneme"}, "'word' or 'char'"),
+    ],
+)
+def test_interval_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        confidence_interval(["a", "b"], ["a", "b"], **arguments)
+    with pytest.raises(ValueError, match="at least two"):
+        confidence_interval("a b", "a b")
+
+
+@pytest.mark.parametrize(("name", "rate"), [("wer", wer), ("cer", cer)])
+def test_load_without_network(name, rate, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a request was made")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    metric = metrics.load(name)
+    references, predictions = ["the roast", "is cold"], ["the rose", "is cold"]
+    assert metric.compute(references=references, predictions=predictions) == rate(references, predictions)
+    with pytest.raises(ValueError, match="Reference 0 is empty"):
+        metric.compute(references=[""], predictions=["a"])
+    with pytest.raises(ValueError):
+        metric.compute(references=["a", "b"], predictions=["a"])
+
+
+@pytest.mark.parametrize("name", ["bleu", "", None, "../wer"])
+def test_load_refuses_other_names(name):
+    with pytest.raises(ValueError, match="choose 'wer' or 'cer'"):
+        metrics.load(name)
+
+
+def test_importing_is_light():
+    modules = "metrics, alignment, subtitles, display, plots"
+    code = (
+        f"import sys; from helpers import {modules}\n"
+        "print(*{'torch', 'transformers', 'matplotlib', 'pandas', 'evaluate', 'librosa'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ""

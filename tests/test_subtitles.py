@@ -1,0 +1,158 @@
+from types import SimpleNamespace
+
+import pytest
+
+from helpers.subtitles import Segment, read_segments, to_srt, to_webvtt, write
+
+PIPELINE = [
+    {"timestamp": (0.0, 2.5), "text": " Mister Quilter is the apostle"},
+    {"timestamp": (2.5, None), "text": " of the middle classes."},
+]
+LONG = " ".join(["word"] * 40)
+
+
+def test_srt():
+    assert to_srt(PIPELINE, duration=5.0) == (
+        "1\n00:00:00,000 --> 00:00:02,500\nMister Quilter is the apostle\n"
+        "\n"
+        "2\n00:00:02,500 --> 00:00:05,000\nof the middle classes.\n"
+    )
+
+
+def test_webvtt():
+    assert to_webvtt(PIPELINE, duration=5.0) == (
+        "WEBVTT\n"
+        "\n"
+        "00:00:00.000 --> 00:00:02.500\nMister Quilter is the apostle\n"
+        "\n"
+        "00:00:02.500 --> 00:00:05.000\nof the middle classes.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clock"),
+    [
+        (0, "00:00:00,000"),
+        (59.9996, "00:01:00,000"),
+        (59.9994, "00:00:59,999"),
+        (3599.9999, "01:00:00,000"),
+        (3661.001, "01:01:01,001"),
+        (360_000, "100:00:00,000"),
+        (0.29, "00:00:00,290"),
+    ],
+)
+def test_clock_rounds_as_a_whole(seconds, clock):
+    assert to_srt([(seconds, seconds + 1, "a")]).splitlines()[1].startswith(clock + " -->")
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        {"text": "a b", "chunks": [{"timestamp": (0, 1), "text": "a"}, {"timestamp": [1, 2], "text": "b"}]},
+        [(0, 1, "a"), (1, 2, "b")],
+        iter([[0, 1, "a"], [1, 2, "b"]]),
+        [{"start": 0, "end": 1, "text": "a"}, {"start": 1, "end": 2, "text": "b"}],
+        [SimpleNamespace(start=0, end=1, text="a"), SimpleNamespace(start=1, end=2, text=" b ")],
+        [Segment(0, 1, "a"), Segment(1, 2, "b")],
+        [(0, 1, "a"), (0.5, 0.6, "  "), (1, 2, "b")],
+    ],
+)
+def test_every_usual_form(segments):
+    assert read_segments(segments) == [Segment(0, 1, "a"), Segment(1, 2, "b")]
+
+
+def test_a_last_segment_without_end_stays_readable():
+    assert read_segments([(4, None, "Yes.")]) == [Segment(4, 5, "Yes.")]
+    assert read_segments([(4, None, "x" * 45)]) == [Segment(4, 7, "x" * 45)]
+    assert read_segments([(4, None, "Yes.")], duration=9) == [Segment(4, 9, "Yes.")]
+    assert read_segments([(4, None, "Yes.")], duration=3) == [Segment(4, 4, "Yes.")]
+
+
+def cues(srt):
+    return [block.splitlines()[1:] for block in srt.strip().split("\n\n")]
+
+
+def test_long_texts_become_cues_of_two_lines():
+    found = cues(to_srt([(0, 10, LONG)]))
+    assert len(found) == 3
+    assert all(len(lines) <= 3 and max(map(len, lines[1:])) <= 42 for lines in found)
+    assert " ".join(" ".join(lines[1:]) for lines in found) == LONG
+    times = [lines[0].split(" --> ") for lines in found]
+    assert times[0][0] == "00:00:00,000" and times[-1][1] == "00:00:10,000"
+    assert all(earlier[1] == later[0] for earlier, later in zip(times, times[1:], strict=False))
+
+
+def test_two_lines_are_even():
+    (lines,) = cues(to_srt([(0, 10, "This is a sentence just over one line in length")]))
+    assert abs(len(lines[1]) - len(lines[2])) < 10
+
+
+def test_a_word_longer_than_a_line_is_broken():
+    (lines,) = cues(to_srt([(0, 10, "a" * 60)]))
+    assert max(map(len, lines[1:])) <= 42
+    assert "".join(lines[1:]) == "a" * 60
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 1), (1, 1.0001), (0.0015, 0.0015)])
+def test_no_cue_is_without_duration(start, end):
+    first, last = cues(to_srt([(start, end, "a")]))[0][0].split(" --> ")
+    assert last > first
+
+
+def test_text_cannot_break_the_format():
+    text = "a\n\n2\n00:00:01,000 --> 00:00:02,000\n<b>&"
+    assert len(cues(to_srt([(0, 1, text)]))) == 1
+    assert to_srt([(0, 1, text)]).count("-->") == 1
+    assert to_webvtt([(0, 1, text)]).count("-->") == 1
+    assert "&lt;b&gt;&amp;" in to_webvtt([(0, 1, text)])
+
+
+@pytest.mark.parametrize(
+    ("segments", "error", "message"),
+    [
+        ([], ValueError, "no segment with text"),
+        ([(0, 1, "  ")], ValueError, "no segment with text"),
+        ({"text": "a"}, ValueError, "return_timestamps=True"),
+        (None, TypeError, "NoneType: pass a list"),
+        ("text", TypeError, "str: pass a list"),
+        ([(0, 1)], TypeError, "Segment 0 is"),
+        (["abc"], TypeError, "Segment 0 is"),
+        ([(0, 1, None)], TypeError, "text of segment 0 is NoneType"),
+        ([{"timestamp": (0, 1)}], TypeError, "text of segment 0 is NoneType"),
+        ([{"timestamp": (0,), "text": "a"}], TypeError, "Segment 0"),
+        ([(0, None, "a"), (1, 2, "b")], ValueError, "end of segment 0 is None"),
+        ([(None, 1, "a")], ValueError, "start of segment 0 is None"),
+        ([{"text": "a"}], ValueError, "start of segment 0 is None"),
+        ([("x", 1, "a")], ValueError, "start of segment 0 is 'x'"),
+        ([(0, float("nan"), "a")], ValueError, "end of segment 0 is nan"),
+        ([(0, float("inf"), "a")], ValueError, "end of segment 0 is inf"),
+        ([(-1, 1, "a")], ValueError, "start of segment 0 is -1.0"),
+        ([(2, 1, "a")], ValueError, "ends at 1.0 s, before its start"),
+        ([(2, 3, "a"), (1, 4, "b")], ValueError, "Segment 1 starts at 1.0 s"),
+    ],
+)
+@pytest.mark.parametrize("convert", [to_srt, to_webvtt])
+def test_bad_segments_get_one_sentence(convert, segments, error, message):
+    with pytest.raises(error, match=message):
+        convert(segments)
+
+
+@pytest.mark.parametrize(("name", "convert"), [("clip.srt", to_srt), ("clip.VTT", to_webvtt)])
+def test_write(tmp_path, name, convert):
+    path = tmp_path / name
+    path.write_text("old")
+    assert write(PIPELINE, path) == path
+    assert path.read_text(encoding="utf-8") == convert(PIPELINE)
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_write_leaves_nothing_half_written(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"does not end in \.srt or \.vtt"):
+        write(PIPELINE, tmp_path / "clip.txt")
+    with pytest.raises(ValueError, match="no segment with text"):
+        write([], tmp_path / "clip.srt")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        write(PIPELINE, tmp_path / "nowhere" / "clip.srt")
+    with pytest.raises(UnicodeEncodeError):
+        write([(0, 1, "\ud800")], tmp_path / "clip.srt")
+    assert list(tmp_path.iterdir()) == []
