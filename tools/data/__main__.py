@@ -1,0 +1,37 @@
+"""Make a data set: python -m tools.data english_read | spanish_audiobook."""
+
+import argparse
+import importlib
+
+from tools.data import card, listen, table
+
+DATA_SETS = ("english_read", "spanish_audiobook")
+
+
+def main():
+    """Read the texts aloud, write the parquet, let Whisper base listen, write the card."""
+    parser = argparse.ArgumentParser(prog="python -m tools.data", description=__doc__)
+    parser.add_argument("dataset", choices=DATA_SETS)
+    dataset = importlib.import_module(f"tools.data.{parser.parse_args().dataset}")
+    folder = table.ASSETS / dataset.NAME
+
+    rows, features = dataset.build()
+    path = table.write(rows, features, folder, dataset.ROW_GROUP)
+    audio = [row["audio"]["bytes"] for row in rows]
+    targets = [row[dataset.TEXT_COLUMN] for row in rows]
+    heard = [dataset.transcript(text) for text in listen.transcribe(audio, dataset.LANGUAGE)]
+    rate, each = listen.error_rates(targets, heard)
+    for row, target, text, errors in zip(rows, targets, heard, each, strict=True):
+        if errors:
+            print(f"{row['id']}  {errors:.0f} %\n  text:  {target}\n  heard: {text}")
+    levels = listen.levels(audio)
+    facts = card.facts(path, levels, rate, each, dataset.rows())
+    table.write_text(folder / "README.md", dataset.card(facts))
+    print(
+        f"{path}: {facts['clips']} clips, {facts['minutes']} minutes, {facts['size']}, WER {facts['wer']} %"
+    )
+    print(f"peak {levels[:, 0].max():.2f}, RMS {levels[:, 1].min():.1f} to {levels[:, 1].max():.1f} dB")
+
+
+if __name__ == "__main__":
+    main()
