@@ -6,7 +6,7 @@ from tools.data import table
 
 VOICES = {"a": "American English", "b": "British English", "e": "Spanish", "f": "French"}
 
-LISTENER = "CTranslate2, float32, 5 beams; case and punctuation ignored, numbers in words"
+LISTENER = "CTranslate2, int8, greedy; case and punctuation ignored, numbers in words"
 
 LICENCE = """\
 ## Licence

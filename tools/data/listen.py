@@ -11,7 +11,7 @@ from tools.speech import kokoro
 
 
 def transcribe(clips, language):
-    """Whisper base (CTranslate2, float32, five beams) on each clip's bytes; a list of texts.
+    """Whisper base (CTranslate2, int8, greedy) on each clip's bytes; a list of texts.
 
     Digits are suppressed, so that numbers come out in words as in the texts. What was heard once is kept
     in the cache.
@@ -20,7 +20,7 @@ def transcribe(clips, language):
     from faster_whisper.tokenizer import Tokenizer
     from tqdm.auto import tqdm
 
-    model = WhisperModel(str(offline.path("whisper-base-ctranslate2")), device="cpu", compute_type="float32")
+    model = WhisperModel(str(offline.path("whisper-base-ctranslate2")), device="cpu", compute_type="int8")
     tokenizer = Tokenizer(model.hf_tokenizer, True, task="transcribe", language=language)
     digits = [i for i in range(tokenizer.eot) if any(c.isdigit() for c in tokenizer.decode([i]))]
     texts = []
@@ -30,7 +30,7 @@ def transcribe(clips, language):
             segments, _ = model.transcribe(
                 audio.read(clip),
                 language=language,
-                beam_size=5,
+                beam_size=1,
                 temperature=0.0,
                 condition_on_previous_text=False,
                 suppress_tokens=[-1, *digits],
@@ -42,7 +42,7 @@ def transcribe(clips, language):
 
 
 def _heard_file(clip, language):
-    return kokoro.cache_folder() / "heard" / f"{language}-{hashlib.sha256(clip).hexdigest()}.txt"
+    return kokoro.cache_folder() / "heard" / f"int8-greedy-{language}-{hashlib.sha256(clip).hexdigest()}.txt"
 
 
 def error_rates(targets, texts):
