@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .alignment import UNITS, Edit, align
 
-METRICS = ("wer", "cer")
+METRICS = ("wer", "cer", "accuracy", "confusion_matrix")
 Texts = str | Iterable[str]
 
 _CODES = {
@@ -52,16 +52,20 @@ def load(name: str):
     """Load the course's own metric as the `evaluate` library's object, without asking the Hub.
 
     Args:
-        name: "wer" or "cer".
+        name: "wer", "cer", "accuracy" or "confusion_matrix".
 
     Returns:
-        evaluate.Metric; `compute(predictions=[...], references=[...])` gives the rate as a fraction.
+        evaluate.Metric; `compute(predictions=[...], references=[...])` gives the rate as a fraction, and for
+        the two of classes a dict with the metric's name as its key, as the Hub's modules do.
 
     Raises:
         ValueError: any other name.
     """
     if name not in METRICS:
-        raise ValueError(f"There is no metric {name!r} here: choose 'wer' or 'cer'.")
+        raise ValueError(
+            f"There is no metric {name!r} here: choose 'wer' or 'cer', "
+            "or for classes 'accuracy' or 'confusion_matrix'."
+        )
     import evaluate
 
     # In memory: notebooks that run side by side would wait for one another's cache file.
