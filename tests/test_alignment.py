@@ -64,5 +64,5 @@ def test_refuses_what_is_not_text(bad):
 
 
 def test_refuses_an_unknown_unit():
-    with pytest.raises(ValueError, match="'phoneme'.*'word' or 'char'"):
+    with pytest.raises(ValueError, match=r"'phoneme'.*'word' or 'char'"):
         align("a", "a", "phoneme")

@@ -15,16 +15,16 @@ from helpers.metrics import WordError, cer, confidence_interval, normalise, wer,
         ("MRS HARRIS, Dr.Smith", "English", "missus harris doctor smith"),
         ("the a.m. train, the U.S. and e.g. us", "en", "the am train the us and eg us"),
         ("rock 'n' roll 'hello' dogs'", "en-US", "rock n roll hello dogs"),
-        ("M. Dupont, 5 m. ; l’ami de Mme Dü «\u00a0X\u00a0»", "fr", "monsieur dupont 5 m l'ami de madame dü x"),
+        ("M. Dupont, 5 m. ; l’ami de Mme «\u00a0X\u00a0»", "fr", "monsieur dupont 5 m l'ami de madame x"),
         ("Aujourd’hui, l'arthroplastie… Dr Œuf", "fr", "aujourd'hui l'arthroplastie docteur œuf"),
-        ("¿Qué dijo la Sra. Peña? ¡Ud. sabe, usted, niño!", "es", "qué dijo la señora peña usted sabe usted niño"),
+        ("¿Qué dijo la Sra. Peña? ¡Ud. sabe!", "es", "qué dijo la señora peña usted sabe"),
         ("IŞIK, İzmir’de DİYARBAKIR", "tr", "ışık izmir'de diyarbakır"),
         ("IĞDIR hâlâ", "tr_tr", "ığdır hâlâ"),
         ("I\u0307stanbul İstanbul INTO", "default", "istanbul istanbul into"),
         ("e\u0301cole", "default", "\u00e9cole"),
         ("हिन्दी में, नमस्ते। தமிழ்!", "hi", "हिन्दी में नमस्ते தமிழ்"),
-        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "fa", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
-        ("1,000 or 3.5 % at 10:30, 2020-2021, one/two €5.", "default", "1,000 or 3.5 % at 10:30 2020 2021 one two €5"),
+        ("\u0645\u06cc\u200c\u062e\u0648!", "fa", "\u0645\u06cc\u200c\u062e\u0648"),
+        ("1,000 or 3.5 % at 10:30, 2020-21, a/b €5.", "default", "1,000 or 3.5 % at 10:30 2020 21 a b €5"),
         ("soft\u00adhyphen, zero\u200bwidth\ttab\n", "default", "softhyphen zero width tab"),
         ("well-known_word (♪) ...", "default", "well known word"),
         ("ΟΔΟΣ.", "el", "οδος"),
@@ -112,7 +112,7 @@ def test_word_errors_count_and_sort():
         WordError("substitute", "arthroplastie", "énorme plastifre", 1),
     ]
     assert word_errors("a b", "a b") == []
-    assert word_errors("a b", "b c") == [WordError("delete", "a", "", 1), WordError("insert", "", "c", 1)]
+    assert word_errors("a b c", "b c d") == [WordError("delete", "a", "", 1), WordError("insert", "", "d", 1)]
 
 
 def test_a_torn_word_is_one_confusion():

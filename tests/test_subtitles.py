@@ -1,3 +1,4 @@
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -79,7 +80,7 @@ def test_long_texts_become_cues_of_two_lines():
     assert " ".join(" ".join(lines[1:]) for lines in found) == LONG
     times = [lines[0].split(" --> ") for lines in found]
     assert times[0][0] == "00:00:00,000" and times[-1][1] == "00:00:10,000"
-    assert all(earlier[1] == later[0] for earlier, later in zip(times, times[1:], strict=False))
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(times))
 
 
 def test_two_lines_are_even():
