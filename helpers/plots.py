@@ -242,7 +242,8 @@ def bars(
         ax.hlines(list(values).index(label), low, high, color="#333333", linewidth=2)
         ends[label] = high
     for place, (label, number) in enumerate(values.items()):
-        text = f"{number:.1%}" if unit == "%" else f"{number:,.3g} {unit}".strip()
+        digits = ",.0f" if number >= 1000 else ".3g"
+        text = f"{number:.1%}" if unit == "%" else f"{number:{digits}} {unit}".strip()
         ax.annotate(text, (ends[label], place), (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(places, list(values))
     ax.set(ylim=(len(values) - 0.4, -0.6), xlim=(0, max(max(ends.values()), 1e-9) * 1.15), xticks=[])
@@ -275,7 +276,7 @@ def _glyph(label: str) -> str:
 def _write_inside(ax, start: float, stop: float, lane: int, text: str) -> None:
     """Write as much of the text as fits the bar, by the mean width of a letter."""
     left, right = ax.transData.transform([(start, lane), (stop, lane)])[:, 0]
-    letters = int((right - left) / ax.figure.dpi * 72 / 5.5) - 1
+    letters = int((right - left) / ax.figure.dpi * 72 / 5) - 1
     if len(text) > letters:
         text = text[: letters - 1].rstrip() + "…" if letters > 3 else ""
     ax.text((start + stop) / 2, lane, text.replace("$", r"\$"), ha="center", va="center", fontsize=9)

@@ -48,7 +48,7 @@ class Tags(HTMLParser):
 
 
 def test_diff_marks_each_kind_by_more_than_colour():
-    shown = diff("SIMILES AND BEEF ON NOW", "SIMALYIS AND ON TOP NOW")
+    shown = diff("SIMILES AND BEEF IS ON NOW", "SIMALYIS AND IS ON TOP NOW")
     page = Tags(shown.html)
     assert page.texts_in("mark") == ["SIMALYIS", "wrong"]
     assert page.texts_in("del") == ["BEEF", "missing"]
@@ -56,16 +56,18 @@ def test_diff_marks_each_kind_by_more_than_colour():
     style = shown.html.split("</style>")[0]
     for tag, line in (("del", "line-through"), ("ins", "underline double"), ("mark", "underline wavy")):
         assert re.search(rf"\.asr-diff {tag}{{[^}}]*text-decoration:{line}", style)
-    assert "3 edits for 5 words" in shown.html
+    assert "3 edits for 6 words" in shown.html
 
 
 def test_diff_as_text():
-    assert str(diff("SIMILES AND BEEF ON NOW", "SIMALYIS AND ON TOP NOW", title="base")).splitlines() == [
+    assert str(
+        diff("SIMILES AND BEEF IS ON NOW", "SIMALYIS AND IS ON TOP NOW", title="base")
+    ).splitlines() == [
         "base",
-        "target     SIMILES  AND BEEF ON *** NOW",
-        "prediction SIMALYIS AND ***  ON TOP NOW",
-        "           S            D       I",
-        "3 edits for 5 words",
+        "target     SIMILES  AND BEEF IS ON *** NOW",
+        "prediction SIMALYIS AND ***  IS ON TOP NOW",
+        "           S            D          I",
+        "3 edits for 6 words",
     ]
     assert "1 edit for 1 words" in str(diff("a", "b"))
 

@@ -115,8 +115,8 @@ def test_bars_write_their_numbers():
     ax = drawn(plots.bars({"a": 0.041, "b": 0.5}, unit="%", ranges={"b": (0.4, 0.6)}))
     assert [text.get_text() for text in ax.texts] == ["4.1%", "50.0%"]
     assert ax.get_xlim()[0] == 0
-    assert [text.get_text() for text in drawn(plots.bars({"a": 3.456, "b": 0}, unit="s")).texts] == [
-        "3.46 s",
+    assert [text.get_text() for text in drawn(plots.bars({"a": 3456.7, "b": 0}, unit="s")).texts] == [
+        "3,457 s",
         "0 s",
     ]
 
