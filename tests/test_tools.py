@@ -53,6 +53,17 @@ def test_pages_link_to_pages():
     assert page == '<a href="02_ctc_probing.html">x</a> <a href="../report.html">y</a>'
 
 
+def test_the_page_keeps_the_alt_text_of_figures():
+    lesson = notebook(
+        "import matplotlib.pyplot as plt\nfrom helpers import display\n"
+        "figure, _ = plt.subplots()\ndisplay.figure(figure, alt='An empty <pair> of axes')"
+    )
+    notebooks.execute(lesson)
+    page = run.as_page(lesson)
+    assert 'alt="An empty &lt;pair&gt; of axes"' in page
+    assert "require.min.js" not in page
+
+
 def test_readme_table_is_written_between_its_marks():
     table = notebooks.with_table("above\n<!-- lessons -->\nold\n<!-- /lessons -->\nbelow")
     assert "old" not in table and table.startswith("above\n") and table.endswith("\nbelow")

@@ -11,6 +11,7 @@ import time
 from importlib import metadata
 
 import nbformat
+from jinja2 import DictLoader
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
@@ -31,6 +32,27 @@ ul { margin: 0; padding: 0; list-style: none } li { break-inside: avoid }
 a { color: var(--accent) } .failed { color: #d55e00; font-weight: 600 }
 @media (prefers-color-scheme: dark) { :root { --accent: #56b4e9 } }
 """
+
+# nbconvert's own page leaves out the alt text of figures, and asks a server for scripts that no lesson needs.
+PAGE = """
+{%- extends 'lab/index.html.j2' -%}
+{% block html_head_js %}{% endblock %}
+{% block data_png %}
+<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
+alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
+</div>
+{% endblock %}
+"""
+
+
+def as_page(notebook: nbformat.NotebookNode) -> str:
+    """One lesson as an HTML page that needs no file beside it."""
+    exporter = HTMLExporter(
+        embed_images=True, extra_loaders=[DictLoader({"lesson.j2": PAGE})], template_file="lesson.j2"
+    )
+    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    return _link_pages(page)
 
 
 def figures(notebook: nbformat.NotebookNode) -> list[dict]:
@@ -82,7 +104,6 @@ def report(rows: list[str], seconds: float) -> str:
 def main() -> int:
     for name in ("html", "notebooks"):
         (BUILD / name).mkdir(parents=True, exist_ok=True)
-    exporter = HTMLExporter(embed_images=True)
     rows, failed, begin = [], False, time.perf_counter()
     for entry in lessons():
         slug = entry["slug"]
@@ -96,8 +117,7 @@ def main() -> int:
         seconds = time.perf_counter() - started
         print(f"{seconds:.0f} s" if error is None else f"stopped after {seconds:.0f} s: {error}")
         nbformat.write(notebook, BUILD / "notebooks" / f"{slug}.ipynb")
-        page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}})
-        (BUILD / "html" / f"{slug}.html").write_text(_link_pages(page), encoding="utf-8")
+        (BUILD / "html" / f"{slug}.html").write_text(as_page(notebook), encoding="utf-8")
         rows.append(row(entry, notebook, seconds, error))
     (BUILD / "report.html").write_text(report(rows, time.perf_counter() - begin), encoding="utf-8")
     print("The report: build/report.html")
