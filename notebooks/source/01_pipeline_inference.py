@@ -17,9 +17,9 @@ clips = catalog.dataset("hf-internal-testing/librispeech_asr_dummy", "clean", sp
 clips
 
 # %% [markdown]
-# Clip 2 is our guinea pig: it mentions Christmas, roast beef and similes, three words that are not spelt
-# the way they sound. The text is in LibriSpeech's style, all capitals and no punctuation. It is the
-# **target**, or **reference**: what a perfect model would write.
+# Clip 2 is our guinea pig: it mentions Christmas, roast beef and similes, words that trip whoever spells by
+# ear. The text is in LibriSpeech's style, all capitals and no punctuation. It is the **target**, or
+# **reference**: what a perfect model would write.
 
 # %% tags=["nbval-check-output"]
 from textwrap import fill
@@ -314,7 +314,7 @@ for name, (texts, _) in everything.items():
 # | `whisper-base` | 74 M | 6 | 512 | 8 | 1.5 GB | ~7× | `.en` or multilingual |
 # | `whisper-small` | 244 M | 12 | 768 | 12 | 2.3 GB | ~4× | `.en` or multilingual |
 # | `whisper-medium` | 769 M | 24 | 1024 | 16 | 4.2 GB | ~2× | `.en` or multilingual |
-# | `whisper-large` (`-v2`, `-v3`) | 1550 M | 32 | 1280 | 20 | 7.5 GB | 1× | multilingual only |
+# | `whisper-large`, v2, v3 | 1550 M | 32 | 1280 | 20 | 7.5 GB | 1× | multilingual only |
 # | `whisper-large-v3-turbo` | 809 M | 32 + 4 | 1280 | 20 | about 6 GB | ~8× | multilingual; no translation |
 #
 # Checkpoints with `.en` know English only. Layers are counted in the encoder and again in the decoder;
