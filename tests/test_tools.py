@@ -64,6 +64,20 @@ def test_the_page_keeps_the_alt_text_of_figures():
     assert "require.min.js" not in page
 
 
+def test_the_page_embeds_pictures_and_fetches_no_badge():
+    lesson = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("![Two diagrams](../images/ctc_seq2seq.svg)"),
+            nbformat.v4.new_markdown_cell(
+                "[![Open](https://example.org/badge.svg)](https://example.org/lesson)"
+            ),
+        ]
+    )
+    page = run.as_page(lesson)
+    assert 'src="data:image/svg+xml;base64,' in page
+    assert "badge.svg" not in page and "https://example.org/lesson" in page
+
+
 def test_readme_table_is_written_between_its_marks():
     table = notebooks.with_table("above\n<!-- lessons -->\nold\n<!-- /lessons -->\nbelow")
     assert "old" not in table and table.startswith("above\n") and table.endswith("\nbelow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import os
 import platform
@@ -48,10 +49,16 @@ alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
 
 def as_page(notebook: nbformat.NotebookNode) -> str:
     """One lesson as an HTML page that needs no file beside it."""
+    notebook = copy.deepcopy(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            # nbconvert embeds only what lies below its folder, and a page must not fetch the badge's picture.
+            cell.source = cell.source.replace("](../images/", "](images/")
+            cell.source = re.sub(r"\[!\[(.*?)\]\(https:.*?\)\]", r"[\1]", cell.source)
     exporter = HTMLExporter(
         embed_images=True, extra_loaders=[DictLoader({"lesson.j2": PAGE})], template_file="lesson.j2"
     )
-    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(ROOT)}})
     return _link_pages(page)
 
 
