@@ -18,7 +18,7 @@ test: weights ## unit, lessons (nbval), structure, lint
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 --sanitize-with tests/nbval-sanitize.cfg notebooks
 
 lab: weights ## open JupyterLab on the lessons
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
 
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)

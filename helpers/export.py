@@ -229,7 +229,7 @@ def _tokenizer(path: Path):
     ]
     tokenizer = WhisperTokenizer(tokenizer_file=str(path))
     # Without this list "<|en|>" is taken for text and leaks into transcripts.
-    tokenizer.add_special_tokens({"additional_special_tokens": special})
+    tokenizer.add_special_tokens({"additional_special_tokens": special, "pad_token": "<|endoftext|>"})
     return tokenizer
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from .export import replacing, to_transformers
 
 _SUMS = "SHA256SUMS"
+_EDITION = "1"
+"""Part of the folder's name: raise it when a recipe changes, and every cache is made anew."""
 
 
 class OfflineError(RuntimeError):
@@ -199,7 +201,7 @@ def path(name: str) -> Path:
     """
     if name not in _RECIPES:
         raise OfflineError(f"The offline source has no {name!r}: choose one of {', '.join(_RECIPES)}.")
-    folder = cache_folder() / name
+    folder = cache_folder() / f"made-{_EDITION}" / name
     if is_intact(folder):
         return folder
     with _lock():

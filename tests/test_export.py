@@ -96,6 +96,7 @@ def test_language_and_special_tokens_do_not_leak(whisper):
     (clip,) = english_clips(1)
     text = transformers_text(whisper, clip)
     assert "<|" not in text
+    assert processor.tokenizer.pad_token == "<|endoftext|>"  # without one the pipeline cannot batch
     assert len(processor.tokenizer.all_special_tokens) >= 107
     assert model.generation_config.lang_to_id["<|tr|>"] == processor.tokenizer.convert_tokens_to_ids("<|tr|>")
     assert len(model.generation_config.lang_to_id) == 99

@@ -69,7 +69,7 @@ def test_a_failing_recipe_leaves_nothing_behind(own_cache, monkeypatch):
     monkeypatch.setitem(offline._RECIPES, "small", recipe)
     with pytest.raises(offline.OfflineError):
         offline.path("small")
-    assert [path.name for path in own_cache.iterdir() if path.name != ".lock"] == []
+    assert [path for path in own_cache.rglob("*") if path.is_file() and path.name != ".lock"] == []
 
 
 def test_weights_with_another_hash_are_refused():
