@@ -59,7 +59,7 @@ def start(options, corpus):
 
     whisper = WhisperModel.from_pretrained(options.whisper, dtype=torch.float32).eval()
     extractor = WhisperFeatureExtractor.from_pretrained(options.whisper)
-    spread = range(0, len(corpus.clips), max(1, len(corpus.clips) // 60))
+    spread = range(0, len(corpus.clips), max(1, len(corpus.clips) // 160))
     clips = [(corpus.clips[at][0] / 32768.0).astype("float32") for at in spread]
     return transfer.encoder(whisper, extractor, clips)
 
