@@ -23,6 +23,19 @@ lab: weights ## open JupyterLab on the lessons
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)
 
+bench: weights ## lesson 3's table of speeds, each road in processes of its own
+	$(BIN)/python -m tools.bench $(ROADS)
+
+figures: weights ## draw images/*.svg
+	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python $$figure; done
+
+data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
+	$(BIN)/python -m tools.data english_read
+	$(BIN)/python -m tools.data spanish_audiobook
+
+checkpoints: weights ## train the course's checkpoint anew (set-up: tools/ctc/README.md)
+	$(BIN)/python -m tools.ctc $(STAGE)
+
 weights: $(READY)
 	@$(BIN)/python -m helpers fetch
 

@@ -78,6 +78,14 @@ def test_the_page_embeds_pictures_and_fetches_no_badge():
     assert "badge.svg" not in page and "https://example.org/lesson" in page
 
 
+def test_prose_alone_keeps_the_outputs(executed):
+    fresh = notebook(*(cell.source for cell in executed.cells))
+    notebooks.keep_outputs(fresh, executed)
+    assert fresh.cells[0].outputs == executed.cells[0].outputs
+    with pytest.raises(ValueError, match="execute it"):
+        notebooks.keep_outputs(notebook("1 + 1"), executed)
+
+
 def test_readme_table_is_written_between_its_marks():
     table = notebooks.with_table("above\n<!-- lessons -->\nold\n<!-- /lessons -->\nbelow")
     assert "old" not in table and table.startswith("above\n") and table.endswith("\nbelow")

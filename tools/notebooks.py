@@ -151,6 +151,19 @@ def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     return time.perf_counter() - begin
 
 
+def keep_outputs(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> None:
+    """Give a freshly built lesson the outputs of the stored one, for when only its prose has changed.
+
+    Raises:
+        ValueError: a code cell has changed as well.
+    """
+    ours, theirs = ([c for c in each.cells if c.cell_type == "code"] for each in (notebook, stored))
+    if [cell.source for cell in ours] != [cell.source for cell in theirs]:
+        raise ValueError("The code has changed too: build the lesson without --prose, to execute it.")
+    for new, old in zip(ours, theirs, strict=True):
+        new.outputs, new.execution_count = old.outputs, old.execution_count
+
+
 def readme_table() -> str:
     """The README's table of lessons, in Markdown."""
     rows = ["| | Lesson | What you hear and see | CPU | GPU | |", "|---|---|---|---|---|---|"]
@@ -176,15 +189,20 @@ def with_table(readme: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build and execute the lessons from their text sources.")
     parser.add_argument("numbers", nargs="*", help="numbers of lessons, e.g. 01 03; none: all")
-    numbers = parser.parse_args().numbers
+    parser.add_argument("--prose", action="store_true", help="only prose has changed: keep the outputs")
+    options = parser.parse_args()
     os.environ.setdefault("ASR_SOURCE", "offline")
     for entry in lessons():
-        if numbers and entry["slug"][:2] not in numbers:
+        if options.numbers and entry["slug"][:2] not in options.numbers:
             continue
-        notebook = build(entry)
+        notebook, path = build(entry), NOTEBOOKS / f"{entry['slug']}.ipynb"
         print(f"{entry['slug']} ...", end=" ", flush=True)
-        print(f"{execute(notebook):.0f} s")
-        nbformat.write(notebook, NOTEBOOKS / f"{entry['slug']}.ipynb")
+        if options.prose:
+            keep_outputs(notebook, nbformat.read(path, as_version=4))
+            print("prose only")
+        else:
+            print(f"{execute(notebook):.0f} s")
+        nbformat.write(notebook, path)
     readme = ROOT / "README.md"
     readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
