@@ -110,8 +110,8 @@ alt = "Spectrogram of 2.5 seconds, and below it which letter the model writes at
 picture(samples, log_probs, 0, 125, alt)
 
 # %% [markdown]
-# Letters are **spikes**: a frame or a few each, in the order of the text, and the row of the blank is dark
-# in between. Let us count.
+# Each letter is a short run of frames, in the order of the text, and the blank fills the gaps. Let us
+# count.
 
 # %%
 path = log_probs.argmax(-1)
@@ -313,8 +313,8 @@ display.table(rows, formats={"share": ".0%"})
 # %% [markdown]
 # Read some pairs aloud. A **phonetic spelling** is what somebody writes who heard well and never saw the
 # word in print; a dropped letter or a sound that is off is half heard; splits and merges are a bar too many
-# or one too few. The class "other" is where the hearing itself failed: the weaker the checkpoint, the
-# larger it is.
+# or one too few, and a word missing or too many can be the other half of one. The class "other" is the
+# rest: several sounds are off, or our rough key cannot see that they are not.
 #
 # Listen to a few, one of each kind: a player holds just the stretch in which the model wrote the wrong
 # word.
@@ -580,9 +580,9 @@ display.figure(whole.figure, alt)
 
 # %% [markdown]
 # Dark cells off the path are beginnings that looked good for a while and led nowhere. The best path runs
-# from corner to corner, flat where a blank or a pause lasts. Read off: the time of each letter, and of each
-# word. CTC marks *spikes*, a moment inside the sound or a little beside it, not its two ends; for a word we
-# take the middle of the gaps between its letters and its neighbours'.
+# from corner to corner, flat where a letter, a blank or a pause lasts. Read off: the time of each letter,
+# and of each word. CTC marks a moment inside the sound or a little beside it, not its two ends; for a word
+# we take the middle of the gaps between its letters and its neighbours'.
 
 
 # %%
@@ -678,7 +678,8 @@ print("wrong and sure:", ", ".join(surest))
 
 # %% [markdown]
 # Doubt is informative, and it is no proof. Some wrong words carry a high confidence: the model is sure
-# which letters go with the sound it heard. That no such word exists is nothing it could know.
+# which letters go with the sound it heard. That the word does not exist, or makes no sense here, is nothing
+# it could know.
 
 # %% [markdown]
 # ## A language model decides the close races
@@ -920,7 +921,7 @@ def row(name, found, taken):
     wrong = [edit.prediction.upper() for edit in edits if edit.prediction]
     unlisted = sum(word not in lexicon and word.isalpha() for word in wrong)
     line = {"": name, "WER": f"{rate:.1%}", "95 %": f"{low:.0%} to {high:.0%}", "wrong words": len(wrong)}
-    return line | {"not in the lexicon": unlisted, "× real time": round(shared_seconds / taken)}
+    return line | {"not in the lexicon": unlisted, "× real time": round(shared_seconds / taken, 1)}
 
 
 # %%
