@@ -8,9 +8,7 @@ from . import offline
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers")
-    parser.add_argument(
-        "command", choices=["fetch"], help="all that the lessons need offline"
-    )
+    parser.add_argument("command", choices=["fetch"], help="all that the lessons need offline")
     parser.parse_args()
     try:
         offline.fetch_all()
