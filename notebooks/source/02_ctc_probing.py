@@ -949,7 +949,7 @@ for name, (found, _) in systems.items():
 # hearing, and writes capitals and commas too. It pays in time: its decoder runs once for every token, where
 # CTC's single pass gives all frames at once.
 #
-# A word of caution: the checkpoints were trained on very different amounts of speech (lesson 1), so the WER
+# A word of caution: the checkpoints differ in size and in the speech they were trained on, so the WER
 # compares checkpoints, not methods. The *kind* of error is the method's. And a number that Whisper writes
 # in digits counts as wrong here, although nobody would call it misheard: reading the errors is part of
 # every comparison.
