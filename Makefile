@@ -7,8 +7,8 @@ export ASR_SOURCE ?= offline
 
 .PHONY: run test lab lessons data checkpoints figures bench weights clean
 
-run: weights ## execute every lesson and write build/report.html
-	@$(BIN)/python -m tools.run
+run: weights ## execute every lesson (or LESSON=03) and write build/report.html
+	@$(BIN)/python -m tools.run $(LESSON)
 
 test: weights ## unit, lessons (nbval), structure, lint
 	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"

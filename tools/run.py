@@ -1,4 +1,4 @@
-"""`make run`: execute every lesson, write the executed notebooks as HTML and one report."""
+"""`make run`: execute every lesson (or those named), write them as HTML and one report."""
 
 from __future__ import annotations
 
@@ -108,12 +108,14 @@ def report(rows: list[str], seconds: float) -> str:
     )
 
 
-def main() -> int:
+def main(numbers: list[str]) -> int:
     for name in ("html", "notebooks"):
         (BUILD / name).mkdir(parents=True, exist_ok=True)
     rows, failed, begin = [], False, time.perf_counter()
     for entry in lessons():
         slug = entry["slug"]
+        if numbers and slug[:2] not in numbers:
+            continue
         print(f"{slug} (about {entry['minutes']} min) ...", end=" ", flush=True)
         notebook = nbformat.read(NOTEBOOKS / f"{slug}.ipynb", as_version=4)
         error, started = None, time.perf_counter()
@@ -138,4 +140,4 @@ def _link_pages(page: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
