@@ -154,8 +154,9 @@ def test_every_keyword_exists_in_the_installed_library(notebook):
             assert keywords <= known, f"{name} has no {sorted(keywords - known)}"
         elif name == "pipeline":
             known = set(inspect.signature(transformers.pipeline).parameters)
-            init = transformers.AutomaticSpeechRecognitionPipeline._sanitize_parameters
-            known |= set(inspect.signature(init).parameters)
+            for kind in ("AutomaticSpeechRecognitionPipeline", "TextClassificationPipeline"):
+                options = getattr(transformers, kind)._sanitize_parameters
+                known |= set(inspect.signature(options).parameters)
             assert keywords <= known, f"pipeline has no {sorted(keywords - known)}"
 
 

@@ -228,16 +228,25 @@ course.record("WER sequential", sequential_wer, "%")
 course.record("Speed sequential", story_seconds / sequential_time.seconds, "× real time")
 
 # %% [markdown]
-# Which words do the two roads hear differently? (Neither of the two is the truth here.)
+# Look at the last column first. A road that hears as well as another but has fewer words has lost some on
+# the way, and for chunks that means at the seams. Here is the longest stretch that one of the two texts has
+# and the other has not:
 
 # %%
-unlike = metrics.word_errors(chunked, sequential["text"], language="es")
-display.table(
-    [{"chunked": word.target, "sequential": word.prediction, "times": word.count} for word in unlike[:10]],
-    caption=f"{len(unlike)} differences, the first ten",
-)
+from itertools import groupby
+
+from helpers import alignment
+
+edits = alignment.align(*(metrics.normalise(text, "es") for text in (chunked, sequential["text"])))
+runs = [list(run) for _, run in groupby(edits, key=lambda edit: edit.kind)]
+missing = max((run for run in runs if run[0].kind in ("insert", "delete")), key=len)
+print(f"{len(missing)} words, only {'sequential' if missing[0].kind == 'insert' else 'chunked'}:")
+print("...", " ".join(edit.target or edit.prediction for edit in missing), "...")
 
 # %% [markdown]
+# Neither text is the truth, but the reference is; you can look the words up there. Words that go missing in
+# the middle of a fluent text are the worst kind of error: nothing looks wrong.
+#
 # A WER says *how much* is wrong, not *what*. Not every difference is an error of hearing. Numbers, for one:
 # the reference spells them out, and Whisper often writes digits. Look before you blame the road:
 
@@ -384,9 +393,9 @@ display.table(guarded, caption="The usual thresholds: 0.6, -1.0 and 1.35")
 # Compare with the table above. The limits are set by hand and judge a text after it was written: a fluent
 # invention can pass them, and a mumbled sentence can fail.
 #
-# **2. Voice activity detection (VAD), beforehand.** A network of half a million weights that knows only one
-# thing: whether somebody speaks, 31 times a second. [Silero VAD](https://github.com/snakers4/silero-vad)
-# comes with faster-whisper. Give it speech, music, speech:
+# **2. Voice activity detection (VAD), beforehand.** A small network that knows only one thing: whether
+# somebody speaks, 31 times a second. [Silero VAD](https://github.com/snakers4/silero-vad) comes with
+# faster-whisper. Give it speech, music, speech:
 
 # %%
 from faster_whisper.vad import get_speech_timestamps, get_vad_model

@@ -550,8 +550,8 @@ print("one answer a token:   ", tuple(tagger(**encoded).logits.shape))
 # | `Trainer` | `Seq2SeqTrainer` | `Trainer` |
 # | frozen body | frozen encoder | frozen convolutions |
 #
-# Whisper has its turn in [lesson 5](05_whisper_fine_tuning.ipynb), Wav2Vec2 in [lesson
-# 6](06_wav2vec2_ctc_fine_tuning.ipynb).
+# Whisper has its turn in lesson 5, Wav2Vec2 in lesson
+# 6.
 
 # %% [markdown]
 # ## Exercises
