@@ -493,8 +493,8 @@ for name, clip in nobody.items():
 # %% [markdown]
 # ### The table, here
 #
-# Each road on the same excerpt, so that the slow ones do not keep us waiting. (The WER of so short a clip
-# is coarse: one word is more than half a per cent.)
+# Each road on the same excerpt, which is short on a CPU, so that the slow ones do not keep us waiting. (The
+# WER of a short clip is coarse: a few words decide.)
 
 # %%
 import torch
