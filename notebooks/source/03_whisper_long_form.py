@@ -326,8 +326,8 @@ display.word_player(
 )
 
 # %% [markdown]
-# Good enough to find a place in a recording, and often a tenth of a second off. Lesson 2 aligns more
-# exactly.
+# Good enough to find a place in a recording, but do not expect exact edges. Lesson 2 shows another way to
+# align.
 #
 # ## Where nobody speaks
 #
@@ -560,7 +560,7 @@ display.table(measured, caption=f"{length:.0f} s of the story on this machine", 
 #
 # The same comparison with all five minutes, each run in a process of its own, so that its peak of memory
 # can be read. This one is **stored**: `make bench` measured it on the machine and the day it names, with
-# the offline audiobook.
+# the offline audiobook, in medians of one to three runs.
 
 # %%
 import json
