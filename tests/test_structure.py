@@ -162,7 +162,8 @@ def test_every_keyword_exists_in_the_installed_library(notebook):
 
 def test_readme_shows_the_lessons_as_they_are():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "<!-- lessons -->" in readme
+    for entry in LESSONS:
+        assert f"(notebooks/{entry['slug']}.ipynb)" in readme
     assert notebooks.with_table(readme) == readme, "run: make lessons"
 
 

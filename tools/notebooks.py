@@ -178,12 +178,8 @@ def readme_table() -> str:
 
 def with_table(readme: str) -> str:
     """The README's text with its table of lessons written anew."""
-    return re.sub(
-        r"(?<=<!-- lessons -->\n).*?(?=\n<!-- /lessons -->)",
-        lambda _: readme_table(),
-        readme,
-        flags=re.DOTALL,
-    )
+    between = re.compile(r"(<!-- lessons -->\n).*?(<!-- /lessons -->)", re.DOTALL)
+    return between.sub(lambda marks: f"{marks[1]}{readme_table()}\n{marks[2]}", readme)
 
 
 def main() -> int:
