@@ -21,6 +21,10 @@ class AudioError(ValueError):
     """A clip that cannot be used as it is. The message says what to do."""
 
 
+class SilentError(AudioError):
+    """A clip in which nothing can be heard."""
+
+
 def read(source, sampling_rate: int | None = SAMPLE_RATE) -> np.ndarray:
     """Read a clip from wherever it is, as mono float32, resampled.
 
@@ -177,7 +181,7 @@ def check(
         )
     peak = float(np.abs(samples).max())
     if peak < _SILENCE:
-        raise AudioError("The clip is silent: check the microphone, or the channel that was read.")
+        raise SilentError("The clip is silent: check the microphone, or the channel that was read.")
     if peak > 8:
         raise AudioError(
             f"The clip peaks at {peak:.0f} where 1 is full scale: divide integer samples by 32768."

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .audio import SAMPLE_RATE, AudioError, check
+from .audio import SAMPLE_RATE, SilentError, check
 from .subtitles import Segment
 
 WINDOW_SECONDS = 14.0
@@ -57,10 +57,8 @@ def windows(samples: np.ndarray, seconds: float = WINDOW_SECONDS, min_silence: f
 
     try:
         samples = check(samples)
-    except AudioError as error:
-        if "is silent" in str(error):
-            return []
-        raise
+    except SilentError:
+        return []
     options = VadOptions(
         max_speech_duration_s=seconds,
         min_silence_duration_ms=round(1000 * min_silence),
