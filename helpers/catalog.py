@@ -57,6 +57,13 @@ CHECKPOINTS = (
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course trained on synthetic speech",
     ),
     Checkpoint(
+        "facebook/wav2vec2-large-xlsr-53",
+        "Apache-2.0",
+        1270,
+        "package:wav2vec2-multilingual",
+        "wav2vec2-multilingual, Whisper base's encoder in the form of a small Wav2Vec2",
+    ),
+    Checkpoint(
         "google-bert/bert-base-uncased",
         "Apache-2.0",
         440,

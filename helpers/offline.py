@@ -15,6 +15,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from .encoder import write_multilingual
 from .export import replacing, to_transformers
 
 _SUMS = "SHA256SUMS"
@@ -177,9 +178,16 @@ def _film_reviews(folder: Path) -> None:
     (folder / "reviews.tsv").write_bytes(_refuse_unless(data, _REVIEWS, "The film review file"))
 
 
+def _multilingual(folder: Path) -> None:
+    assets = Path(str(resources.files("helpers"))) / "assets"
+    projection = assets / "wav2vec2-multilingual" / "projection.safetensors"
+    write_multilingual(path("whisper-base"), assets / "wav2vec2-ctc-en", projection, folder)
+
+
 _RECIPES: dict[str, Callable[[Path], None]] = {
     "whisper-base-ctranslate2": _whisper_ctranslate2,
     "whisper-base": _whisper,
+    "wav2vec2-multilingual": _multilingual,
     "minilm": _minilm,
     "film-reviews": _film_reviews,
 }
@@ -193,8 +201,9 @@ def path(name: str) -> Path:
     folder is made again.
 
     Args:
-        name: "whisper-base" (Transformers), "whisper-base-ctranslate2" (faster-whisper), "minilm"
-            (a BERT checkpoint) or "film-reviews" (reviews.tsv: id, rating from -4 to 4, text).
+        name: "whisper-base" (Transformers), "whisper-base-ctranslate2" (faster-whisper),
+            "wav2vec2-multilingual" (an encoder), "minilm" (a BERT checkpoint) or "film-reviews"
+            (reviews.tsv: id, rating from -4 to 4, text).
 
     Raises:
         OfflineError: unknown name, or all that `fetch` raises.

@@ -102,7 +102,7 @@ def run(options):
         _needs(begin, "start")
         _needs(state, "letters")
         network.load_state_dict(torch.load(begin, weights_only=True))
-        export.write(network.wav2vec2, multilingual)
+        export.write_projection(network, multilingual)
         network.load_state_dict(torch.load(state, weights_only=True)["model"])
         export.write(network, english)
     if "evaluate" in stages:

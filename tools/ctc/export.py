@@ -8,6 +8,16 @@ from safetensors.torch import load_file, save_file
 from tools.ctc.model import letter_vocabulary, processor
 
 
+def write_projection(model, folder):
+    """Save what wav2vec2-multilingual has of its own: the fitted projection, in float16."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = model.wav2vec2.feature_projection.state_dict()
+    tensors = {f"feature_projection.{name}": tensor.half() for name, tensor in state.items()}
+    save_file(tensors, folder / "projection.safetensors", metadata={"format": "pt"})
+    (folder / "projection.safetensors").chmod(0o644)
+
+
 def write(model, folder):
     """Save a Wav2Vec2Model or Wav2Vec2ForCTC with float16 weights, and the processor of wav2vec2-base-100h.
 

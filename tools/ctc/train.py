@@ -1,7 +1,7 @@
 """CTC training of the English letters on a Wav2Vec2 that begins as Whisper's encoder.
 
-First the new head alone, then head, layers, stem and projection together. The filter bank and the positions
-stay as they were computed. The filter bank sees clip by clip, so that padding never enters its statistics.
+First the new head alone, then head, layers and projection together. The convolutions and the positions stay
+as they were computed. The convolutions see clip by clip, so that padding never enters their statistics.
 """
 
 import io
@@ -17,8 +17,7 @@ import torch
 from tools.ctc.augment import augment
 from tools.ctc.model import LETTERS, letter_vocabulary
 
-RATES = {"head": 3e-3, "stem": 1e-4, "layers": 2e-4}
-BANK = 2  # convolutions that make the filter bank
+RATES = {"head": 3e-3, "projection": 1e-4, "layers": 2e-4}
 
 
 class Corpus:
@@ -84,20 +83,15 @@ def logits(model, audio):
     The same computation as `model(input_values)` on each clip alone; layers in bfloat16 while training.
     """
     wav2vec2 = model.wav2vec2
-    convolutions, encoder = wav2vec2.feature_extractor.conv_layers, wav2vec2.encoder
+    encoder = wav2vec2.encoder
     features = []
     for clip in audio:
         clip = torch.from_numpy(((clip - clip.mean()) / np.sqrt(clip.var() + 1e-7)).astype(np.float32))
-        hidden = clip[None, None]
         with torch.no_grad():
-            for layer in convolutions[:BANK]:
-                hidden = layer(hidden)
-        features.append(hidden[0].T)
-    hidden = torch.nn.utils.rnn.pad_sequence(features, batch_first=True).transpose(1, 2)
-    for layer in convolutions[BANK:]:
-        hidden = layer(hidden)
-    lengths = torch.tensor([(len(part) - 2 - 3) // 2 + 1 for part in features])
-    hidden, _ = wav2vec2.feature_projection(hidden.transpose(1, 2))
+            features.append(wav2vec2.feature_extractor(clip[None])[0].T)
+    hidden = torch.nn.utils.rnn.pad_sequence(features, batch_first=True)
+    lengths = torch.tensor([len(part) for part in features])
+    hidden, _ = wav2vec2.feature_projection(hidden)
     mask = torch.arange(hidden.shape[1])[None] < lengths[:, None]
     if model.training:
         hidden = wav2vec2._mask_hidden_states(hidden, attention_mask=mask)
@@ -153,15 +147,14 @@ def score(model, corpora):
 
 
 def groups(model, scale=1.0):
-    """Parameter groups with their peak learning rates; filter bank and positions are frozen here."""
-    wav2vec2 = model.wav2vec2
-    for part in (*wav2vec2.feature_extractor.conv_layers[:BANK], wav2vec2.encoder.pos_conv_embed):
-        part.requires_grad_(False)
-    wav2vec2.masked_spec_embed.requires_grad_(False)
-    found = {"head": [], "stem": [], "layers": []}
+    """Parameter groups with their peak learning rates; convolutions and positions are frozen here."""
+    model.freeze_feature_encoder()
+    model.wav2vec2.encoder.pos_conv_embed.requires_grad_(False)
+    model.wav2vec2.masked_spec_embed.requires_grad_(False)
+    found = {"head": [], "projection": [], "layers": []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            kind = "head" if "lm_head" in name else "stem" if "feature_" in name else "layers"
+            kind = "head" if "lm_head" in name else "projection" if "feature_" in name else "layers"
             found[kind].append(parameter)
     return [
         {"params": parameters, "lr": 0.0, "peak": RATES[kind] * scale, "kind": kind}

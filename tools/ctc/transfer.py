@@ -7,6 +7,7 @@ squares on some clips; positions are made by `model.set_positions`. No gradient 
 
 import torch
 
+from helpers.encoder import whisper_layers
 from tools.ctc.model import START, build, set_positions
 
 
@@ -63,23 +64,12 @@ def fit_stem(model, whisper, extractor, clips):
     return float(left)
 
 
-@torch.no_grad()
 def take_layers(model, whisper):
     """Copy Whisper's first encoder layers and its final norm; a key bias, which it lacks, becomes zero."""
-    encoder = model.wav2vec2.encoder
-    for ours, theirs in zip(encoder.layers, whisper.encoder.layers, strict=False):
-        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            source, target = getattr(theirs.self_attn, name), getattr(ours.attention, name)
-            target.weight.copy_(source.weight)
-            target.bias.copy_(source.bias if source.bias is not None else torch.zeros_like(target.bias))
-        for target, source in (
-            (ours.layer_norm, theirs.self_attn_layer_norm),
-            (ours.final_layer_norm, theirs.final_layer_norm),
-            (ours.feed_forward.intermediate_dense, theirs.fc1),
-            (ours.feed_forward.output_dense, theirs.fc2),
-        ):
-            target.load_state_dict(source.state_dict())
-    encoder.layer_norm.load_state_dict(whisper.encoder.layer_norm.state_dict())
+    states = {f"model.{name}": tensor.float().numpy() for name, tensor in whisper.state_dict().items()}
+    ours = model.wav2vec2.state_dict()
+    taken = {name: torch.tensor(array) for name, array in whisper_layers(states).items() if name in ours}
+    model.wav2vec2.load_state_dict(ours | taken)
 
 
 def encoder(whisper, extractor, clips):
