@@ -48,12 +48,13 @@ def telephone(audio):
 
 
 def augment(audio, rng, human=False):
-    """A random mixture of all of these; human clips keep closer to their own speed."""
-    audio = change_speed(audio, rng.uniform(0.95, 1.12) if human else rng.uniform(0.88, 1.22))
-    if rng.random() < 0.2:
-        audio = reverberate(audio, rng.uniform(0.1, 0.5), rng)
-    if rng.random() < 0.4:
-        audio = add_noise(audio, rng.uniform(10, 40), rng)
-    if not human and rng.random() < 0.2:
+    """A random mixture of all of these; half the clips keep their own speed, human ones their own line."""
+    if rng.random() < 0.5:
+        audio = change_speed(audio, rng.uniform(0.92, 1.12))
+    if rng.random() < 0.15:
+        audio = reverberate(audio, rng.uniform(0.1, 0.4), rng)
+    if rng.random() < 0.3:
+        audio = add_noise(audio, rng.uniform(12, 40), rng)
+    if not human and rng.random() < 0.15:
         audio = telephone(audio)
     return audio
