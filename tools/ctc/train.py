@@ -146,11 +146,17 @@ def score(model, corpora):
     return figures
 
 
-def groups(model, scale=1.0):
-    """Parameter groups with their peak learning rates; convolutions and positions are frozen here."""
+def groups(model, scale=1.0, first_layer=0):
+    """Parameter groups with their peak learning rates; convolutions and positions are frozen here.
+
+    So are projection and layers below `first_layer`, when it is not 0: a third less to compute for 3 of 6.
+    """
     model.freeze_feature_encoder()
     model.wav2vec2.encoder.pos_conv_embed.requires_grad_(False)
     model.wav2vec2.masked_spec_embed.requires_grad_(False)
+    if first_layer:
+        model.wav2vec2.feature_projection.requires_grad_(False)
+        model.wav2vec2.encoder.layers[:first_layer].requires_grad_(False)
     found = {"head": [], "projection": [], "layers": []}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -159,6 +165,7 @@ def groups(model, scale=1.0):
     return [
         {"params": parameters, "lr": 0.0, "peak": RATES[kind] * scale, "kind": kind}
         for kind, parameters in found.items()
+        if parameters
     ]
 
 
@@ -172,6 +179,7 @@ def train(
     seconds=40.0,
     shares=None,
     scale=1.0,
+    first_layer=0,
     head_steps=60,
     warm_up=60,
     seed=0,
@@ -185,7 +193,7 @@ def train(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    optimiser = torch.optim.AdamW(groups(model, scale), betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(groups(model, scale, first_layer), betas=(0.9, 0.98), weight_decay=0.01)
     step, curve, spent = 0, [], 0.0
     state = folder / "state.pt"
     if state.is_file():
