@@ -229,7 +229,7 @@ import tempfile
 from transformers import Trainer, TrainingArguments
 
 runs = tempfile.TemporaryDirectory()
-STEPS = course.budget(cpu=150, gpu=375)  # of 8 reviews each: 125 steps are one epoch, once through all 1,000
+STEPS = course.budget(cpu=120, gpu=375)  # of 8 reviews each: 125 steps are one epoch, once through all 1,000
 RATE = 5e-5 if body.config.hidden_size >= 768 else 1e-4  # a small model bears larger steps
 
 

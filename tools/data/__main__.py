@@ -1,11 +1,11 @@
-"""Make a data set: python -m tools.data english_read | spanish_audiobook."""
+"""Make a data set: python -m tools.data english_read | spanish_audiobook | french_medical | french_everyday."""
 
 import argparse
 import importlib
 
 from tools.data import card, listen, table
 
-DATA_SETS = ("english_read", "spanish_audiobook")
+DATA_SETS = ("english_read", "spanish_audiobook", "french_medical", "french_everyday")
 
 
 def main():

@@ -1,0 +1,67 @@
+"""Everyday French: what fine-tuning on medical reports must not make worse (lesson 5)."""
+
+import csv
+from pathlib import Path
+
+from tools.data import french_medical
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+
+NAME = "french-everyday"
+LANGUAGE = french_medical.LANGUAGE
+TEXT_COLUMN = french_medical.TEXT_COLUMN
+ROW_GROUP = french_medical.ROW_GROUP
+TEXTS = Path(__file__).with_name("french_everyday.tsv")
+
+transcript = french_medical.transcript
+
+
+def rows():
+    """The sentences: dicts of number ("001"), text, speaker_id, voice, speed."""
+    with TEXTS.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [row | french_medical.reader(place) for place, row in enumerate(table)]
+
+
+def build():
+    """All clips: (rows of number, audio, sentence; features)."""
+    return french_medical.spoken_rows(rows())
+
+
+def card(facts):
+    """The data set's README.md."""
+    return f"""\
+---
+language: fr
+license: cc-by-4.0
+task_categories: [automatic-speech-recognition]
+pretty_name: Everyday French sentences
+size_categories: [n<1K]
+---
+
+# Everyday French sentences
+
+{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes them before and after
+training on medical reports: what a model learns in one place it can lose in another.
+
+{SYNTHETIC}
+
+| | |
+| --- | --- |
+| clips | {facts["clips"]}, {facts["shortest"]} to {facts["longest"]} s, {facts["minutes"]} minutes |
+| audio | 16 kHz, mono, Opus in Ogg |
+| file | data.parquet, {facts["size"]} |
+| SHA-256 | `{facts["sha256"]}` |
+| Whisper base | {facts["wer"]} % WER ({LISTENER}) |
+
+Columns: `number` (string), `audio` (16 kHz), `sentence`.
+
+## Voices
+
+The same five as those of `french-medical`: its card says what they are.
+
+{facts["voices"]}
+
+{LICENCE}
+
+{making("french_everyday")}
+"""
