@@ -32,6 +32,8 @@ figures: weights ## draw images/*.svg
 data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
 	$(BIN)/python -m tools.data english_read
 	$(BIN)/python -m tools.data spanish_audiobook
+	$(BIN)/python -m tools.data french_medical
+	$(BIN)/python -m tools.data french_everyday
 
 checkpoints: weights ## train the course's checkpoint anew (set-up: tools/ctc/README.md)
 	$(BIN)/python -m tools.ctc $(STAGE)

@@ -5,7 +5,7 @@ import re
 import pytest
 from sklearn.model_selection import train_test_split
 
-from tools.data import english_read, french_medical, spanish_audiobook
+from tools.data import english_read, french_everyday, french_medical, spanish_audiobook
 
 
 @pytest.mark.parametrize("dataset", [english_read, spanish_audiobook], ids=["english", "spanish"])
@@ -56,7 +56,7 @@ def test_french_words_for_the_ear_all_stand_in_the_sentences():
 
 
 def test_french_everyday_sentences_hold_no_medical_term():
-    texts = [row["text"] for row in french_medical._table(french_medical.EVERYDAY)]
+    texts = [row["text"] for row in french_everyday.rows()]
     assert len(set(texts)) == 40
     for term in french_medical.terms():
         assert not any(re.search(rf"\b{re.escape(term)}\b", text) for text in texts), term

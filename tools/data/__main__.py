@@ -1,4 +1,4 @@
-"""Make a data set: python -m tools.data english_read | spanish_audiobook | french_medical | french_everyday."""
+"""Make a data set: python -m tools.data NAME (one of DATA_SETS)."""
 
 import argparse
 import importlib

@@ -54,7 +54,7 @@ def rows():
 
 
 def reader(place):
-    """Who reads the sentence at a place (0, 1, ...) and how fast: speaker_id, voice (a key of VOICES), speed."""
+    """Who reads the sentence at a place (0, 1, ...) and how fast: speaker_id, voice (of VOICES), speed."""
     drawn = np.random.default_rng([42, place])
     speaker = int(drawn.integers(len(VOICES)))
     speed = SPEEDS[drawn.integers(len(SPEEDS))]
@@ -108,7 +108,7 @@ def spoken_rows(sentences):
 
 
 def test_numbers():
-    """The numbers ("001") of the 46 test sentences, as sklearn's train_test_split draws them with random_state=42."""
+    """The numbers ("001") of the 46 test sentences, as train_test_split(random_state=42) draws them."""
     places = np.random.RandomState(42).permutation(SENTENCES)[:TEST]
     return {f"{place + 1:03d}" for place in places}
 
@@ -154,8 +154,8 @@ size_categories: [n<1K]
 # French medical reports
 
 {facts["clips"]} sentences in the style of French medical reports, {facts["minutes"]} minutes, with
-{len(terms())} different medical terms. They are made to teach a model terms, not facts: the patients do not exist,
-and nothing here is medical advice.
+{len(terms())} different medical terms. They are made to teach a model terms, not facts: the patients do
+not exist, and nothing here is medical advice.
 
 {SYNTHETIC}
 
@@ -167,26 +167,27 @@ and nothing here is medical advice.
 | SHA-256 | `{facts["sha256"]}` |
 | Whisper base | {facts["wer"]} % WER ({LISTENER}) |
 
-Columns: `number` (string, "001" to "226"), `audio` (16 kHz), `sentence`. `terms.txt` lists the terms, one a line.
-Lesson 5 unpacks both into a folder `audio` and a folder `reports`, as a learner's own data would come.
+Columns: `number` (string, "001" to "226"), `audio` (16 kHz), `sentence`. `terms.txt` lists the terms, one
+a line. Lesson 5 unpacks the clips into a folder `audio` and the sentences into a folder `reports`, as a
+learner's own data would come.
 
 ## Terms
 
-Lesson 5 splits the numbers 80/20 with seed 42. The {len(terms()) - unseen} terms that a model can learn stand in
-two sentences or more, one of them in training. {unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences
+Lesson 5 splits the numbers 80/20 with seed 42. {len(terms()) - unseen} terms stand in two sentences or
+more, at least one of them in training. {unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences
 alone: they measure what does not transfer.
 
 ## Voices
 
-Kokoro has one French voice. Five timbres come from blending its style vectors with others, which keep the French
-phonemes, at three speeds ({", ".join(map(str, SPEEDS))}):
+Kokoro has one French voice. Four more timbres come from blending its style vectors with others, at three
+speeds ({", ".join(map(str, SPEEDS))}):
 
 {blends}
 
 {facts["voices"]}
 
-Medical words that espeak-ng takes for English are respelt for the ear in `tools/data/french_lexicon.tsv`; some are
-still said as no doctor would say them.
+Medical words that espeak-ng takes for English are respelt for the ear in `tools/data/french_lexicon.tsv`;
+some are still said as no doctor would say them.
 
 {LICENCE}
 
