@@ -227,6 +227,42 @@ def _confusions(run: list[Edit]) -> list[Edit]:
     return run
 
 
+def term_recall(
+    references: Texts, predictions: Texts, terms: Iterable[str], language: str | None = None
+) -> float:
+    """Share of the terms' occurrences in the references that the prediction of the same clip has too.
+
+    A term counts as heard when its words stand in the prediction one after another, spelt alike; twice in a
+    reference, it must be there twice.
+
+    Args:
+        references, predictions, language: as of `wer`; the terms are normalised likewise.
+        terms: words or phrases.
+
+    Returns:
+        A fraction.
+
+    Raises:
+        TypeError, ValueError: as `wer`; no term occurs in the references.
+    """
+    terms = list(terms)
+    if language is not None:
+        terms = [normalise(term, language) for term in terms]
+    said = heard = 0
+    for reference, prediction in zip(*_pairs(references, predictions, language), strict=True):
+        for term in set(terms):
+            times = _occurrences(term, reference)
+            said += times
+            heard += min(times, _occurrences(term, prediction))
+    if not said:
+        raise ValueError("None of the terms occurs in the references: pass terms that are said.")
+    return heard / said
+
+
+def _occurrences(term: str, text: str) -> int:
+    return len(re.findall(rf"(?<!\w){re.escape(term)}(?!\w)", text))
+
+
 class Interval(NamedTuple):
     """A rate and the range that would hold it: `rate`, `low`, `high`, all fractions."""
 

@@ -181,6 +181,24 @@ def test_load_refuses_other_names(name):
         metrics.load(name)
 
 
+def test_term_recall_counts_occurrences():
+    said = ["une arthrose et une arthrose", "un épanchement pleural", "rien"]
+    heard = ["une arthrose et une artrose", "un Épanchement pleural.", "rien"]
+    terms = ["arthrose", "épanchement pleural", "jamais dit"]
+    assert metrics.term_recall(said, heard, terms, "fr") == 2 / 3
+    assert metrics.term_recall(said, said, terms, "fr") == 1.0
+
+
+def test_term_recall_needs_whole_words():
+    assert metrics.term_recall("une arthrose", "une hémarthrose", ["arthrose"]) == 0.0
+    assert metrics.term_recall("l'arthrose", "l'arthrose", ["arthrose"]) == 1.0
+
+
+def test_term_recall_without_a_term():
+    with pytest.raises(ValueError, match="None of the terms occurs"):
+        metrics.term_recall("rien", "rien", ["arthrose"])
+
+
 def test_importing_is_light():
     modules = "metrics, alignment, subtitles, display, plots"
     code = (
