@@ -18,7 +18,7 @@ def main():
     rows, features = dataset.build()
     path = table.write(rows, features, folder, dataset.ROW_GROUP)
     audio = [row["audio"]["bytes"] for row in rows]
-    targets = [row[dataset.TEXT_COLUMN] for row in rows]
+    targets = [dataset.transcript(row[dataset.TEXT_COLUMN]) for row in rows]
     heard = [dataset.transcript(text) for text in listen.transcribe(audio, dataset.LANGUAGE)]
     rate, each = listen.error_rates(targets, heard)
     for row, target, text, errors in zip(rows, targets, heard, each, strict=True):

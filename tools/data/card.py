@@ -41,7 +41,7 @@ def voices(rows, seconds, each):
     lines.append("| --- | --- | --- | --- | --- | --- |")
     for speaker, voice in dict.fromkeys((row["speaker_id"], row["voice"]) for row in rows):
         mine = [place for place, row in enumerate(rows) if row["voice"] == voice]
-        kind = f"{VOICES[voice[0]]}, {'female' if voice[1] == 'f' else 'male'}"
+        kind = f"{VOICES[voice[0]]}, {'female' if voice[1] == 'f' else 'male'}" if "_" in voice else "blend"
         total = sum(seconds[place] for place in mine)
         errors = mean(each[place] for place in mine)
         lines.append(f"| {speaker} | {voice} | {kind} | {len(mine)} | {total:.0f} | {errors:.1f} % |")
