@@ -34,6 +34,8 @@ data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
 	$(BIN)/python -m tools.data spanish_audiobook
 	$(BIN)/python -m tools.data french_medical
 	$(BIN)/python -m tools.data french_everyday
+	$(BIN)/python -m tools.data banking_calls
+	$(BIN)/python -m tools.data turkish_sentences
 
 checkpoints: weights ## train the course's checkpoint anew (set-up: tools/ctc/README.md)
 	$(BIN)/python -m tools.ctc $(STAGE)

@@ -5,7 +5,7 @@ import importlib
 
 from tools.data import card, listen, table
 
-DATA_SETS = ("english_read", "spanish_audiobook", "french_medical", "french_everyday")
+DATA_SETS = ("english_read", "spanish_audiobook", "french_medical", "french_everyday", "banking_calls", "turkish_sentences")
 
 
 def main():

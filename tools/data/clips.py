@@ -64,10 +64,10 @@ def room_tone(length, seed):
     return tone * ROOM_TONE / np.sqrt(np.mean(tone**2))
 
 
-def encode(samples, serial):
-    """Opus in Ogg, mono, 16 kHz; the same samples and serial give the same bytes."""
+def encode(samples, serial, rate=RATE):
+    """Opus in Ogg, mono, 8 or 16 kHz; the same samples and serial give the same bytes."""
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, RATE, format="OGG", subtype="OPUS", compression_level=OPUS_LEVEL)
+    soundfile.write(buffer, samples, rate, format="OGG", subtype="OPUS", compression_level=OPUS_LEVEL)
     return _with_serial(bytearray(buffer.getvalue()), serial)
 
 
