@@ -15,8 +15,8 @@ class DataCollatorCTCWithPadding:
     """Make a batch of rows that differ in length: sound and letters, each padded to its own longest.
 
     `processor` is a `Wav2Vec2Processor`. The sound is filled up with zeros, the letters with -100, so that
-    the loss does not take padding for letters. With `pad_to_multiple_of` the sound's length becomes a multiple of
-    so many samples, which some GPUs like.
+    the loss does not take padding for letters. With `pad_to_multiple_of` the sound's length becomes a
+    multiple of so many samples, which some GPUs like.
     """
 
     processor: Any
