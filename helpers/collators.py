@@ -1,4 +1,4 @@
-"""Batches for training with CTC, and the check that vocabulary and model belong together."""
+"""What makes a batch of rows, for CTC: sound and letters padded apart, each to the longest of the batch."""
 
 from __future__ import annotations
 
@@ -7,86 +7,78 @@ from dataclasses import dataclass
 from typing import Any
 
 IGNORED = -100
-"""Label of a place that no loss counts; `torch.nn.functional.cross_entropy` and Wav2Vec2 agree on it."""
+"""The label that a loss leaves out."""
+
+
+class BatchError(ValueError):
+    """Rows that make no batch, or a processor that does not fit its model. The message says what to do."""
 
 
 @dataclass
 class DataCollatorCTCWithPadding:
-    """Make a batch of rows that differ in length: sound and letters, each padded to its own longest.
+    """Pad the sound with silence and the labels with -100, each to the longest of the batch.
 
-    `processor` is a `Wav2Vec2Processor`. The sound is filled up with zeros, the letters with -100, so that
-    the loss does not take padding for letters. With `pad_to_multiple_of` the sound's length becomes a
-    multiple of so many samples, which some GPUs like.
+    Attributes:
+        processor: transformers.Wav2Vec2Processor; its feature extractor says whether a mask is needed.
+
+    Source: Transformers documentation, task guide "Automatic speech recognition".
     """
 
     processor: Any
-    pad_to_multiple_of: int | None = None
 
     def __call__(self, rows: Sequence[Mapping]) -> dict:
-        """Pad and stack.
+        """Make a batch.
 
         Args:
-            rows: each with "input_values", float (samples,), as the feature extractor made them, and
-                "labels", int (letters,); other columns are left out.
+            rows: each with "input_values", floats of shape (samples,), and "labels", token ids.
 
         Returns:
-            "input_values", float32 (batch, samples); "labels", int64 (batch, letters); "attention_mask",
-            int (batch, samples), where the feature extractor gives one.
+            input_values of shape (rows, samples), labels of shape (rows, tokens), both torch.Tensor, and an
+            attention_mask of shape (rows, samples) where the feature extractor makes one.
 
         Raises:
-            ValueError: no row, or a row without sound, without letters, or with anything but one channel.
+            BatchError: no row, a column missing, or a row without sound or labels, or with several clips.
         """
         if not len(rows):
-            raise ValueError("There is no row to make a batch of: is the data set empty?")
+            raise BatchError("There is no row to make a batch of: is the data set empty?")
         for number, row in enumerate(rows):
-            _check_row(number, row)
-        batch = self.processor.feature_extractor.pad(
-            [{"input_values": row["input_values"]} for row in rows],
-            padding=True,
-            pad_to_multiple_of=self.pad_to_multiple_of,
-            return_tensors="pt",
-        )
-        labels = self.processor.tokenizer.pad(
-            [{"input_ids": row["labels"]} for row in rows], padding=True, return_tensors="pt"
-        )
-        batch["labels"] = labels["input_ids"].masked_fill(labels["attention_mask"] == 0, IGNORED)
-        return dict(batch)
-
-
-def _check_row(number: int, row: Mapping) -> None:
-    for column in ("input_values", "labels"):
-        if column not in row:
-            raise ValueError(
-                f"Row {number} has no {column!r}: prepare the data set, and train with "
-                "remove_unused_columns=False if the Trainer drops the column."
-            )
-        if not len(row[column]):
-            raise ValueError(f"Row {number} has empty {column!r}: leave such clips out of the data set.")
-    if hasattr(row["input_values"][0], "__len__"):
-        raise ValueError(
-            f"Row {number} holds more than one channel: store input_values[0] of the feature extractor."
-        )
+            for column in ("input_values", "labels"):
+                if column not in row:
+                    raise BatchError(
+                        f"Row {number} has no {column!r}: prepare the rows first, and keep the columns "
+                        "(remove_unused_columns=False)."
+                    )
+                if not len(row[column]):
+                    raise BatchError(f"Row {number} has empty {column!r}: leave that clip out.")
+            if hasattr(row["input_values"][0], "__len__"):
+                raise BatchError(f"Row {number} holds a list of clips: store input_values[0].")
+        sound = [{"input_values": row["input_values"]} for row in rows]
+        batch = dict(self.processor.feature_extractor.pad(sound, padding=True, return_tensors="pt"))
+        letters = [{"input_ids": row["labels"]} for row in rows]
+        padded = self.processor.tokenizer.pad(letters, padding=True, return_tensors="pt")
+        batch["labels"] = padded["input_ids"].masked_fill(padded["attention_mask"] == 0, IGNORED)
+        return batch
 
 
 def check_vocabulary(processor, model) -> None:
-    """Refuse a processor and a model that do not belong together, before training hides it.
+    """Refuse a model whose outputs do not fit the tokens, before torch does so in the middle of training.
 
     Args:
-        processor: `Wav2Vec2Processor`.
-        model: `Wav2Vec2ForCTC`; its head has one logit a token, its padding token is CTC's blank.
+        processor: transformers.Wav2Vec2Processor.
+        model: transformers.Wav2Vec2ForCTC.
 
     Raises:
-        ValueError: not as many tokens as logits, or another token for the blank.
+        BatchError: another number of outputs than tokens, or another blank than the padding token.
     """
-    tokens, logits = len(processor.tokenizer), model.lm_head.out_features
-    if tokens != logits:
-        raise ValueError(
-            f"The vocabulary has {tokens} tokens and the model writes {logits}: load the model with "
-            "vocab_size=len(processor.tokenizer)."
+    tokens, outputs = len(processor.tokenizer), model.config.vocab_size
+    if tokens != outputs:
+        raise BatchError(
+            f"The tokenizer has {tokens} tokens and the model {outputs} outputs: load the model with "
+            f"vocab_size={tokens}, ignore_mismatched_sizes=True."
         )
-    pad, blank = processor.tokenizer.pad_token_id, model.config.pad_token_id
-    if pad != blank:
-        raise ValueError(
-            f"The tokenizer pads with token {pad} and the model takes token {blank} for the blank: load the "
-            "model with pad_token_id=processor.tokenizer.pad_token_id."
+    blank = processor.tokenizer.pad_token_id
+    if model.config.pad_token_id != blank:
+        raise BatchError(
+            f"The model takes token {model.config.pad_token_id} for the blank and the tokenizer {blank}: "
+            f"load the model with pad_token_id={blank}."
         )
