@@ -4,3 +4,5 @@ from . import source
 
 if source.source() == "offline":
     source.keep_off_the_network()
+else:
+    source.keep_to_the_hub()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from . import offline
+from . import hub, offline
 from .source import source
 
 
@@ -19,7 +19,10 @@ class CatalogError(KeyError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One row: `hub` is the id, `revision` the pinned commit (None: the newest).
+    """One row: `hub` is the id, `megabytes` what is downloaded, `revision` the pinned commit.
+
+    A revision is a full commit hash, so that everybody gets the same files; `make pin` writes it. None is the
+    newest commit at the first use, which the Hub's cache then keeps.
 
     `offline` says where the weights are without the Hub, as "package:NAME" (`offline.path`) or
     "asset:FOLDER" (`helpers/assets`); `stand_in` names them when they are not the Hub's own weights.
@@ -49,6 +52,7 @@ class DataSet:
 
 CHECKPOINTS = (
     Checkpoint("openai/whisper-base", "Apache-2.0", 290, "package:whisper-base"),
+    Checkpoint("Systran/faster-whisper-base", "MIT", 145, "package:whisper-base-ctranslate2"),
     Checkpoint(
         "facebook/wav2vec2-base-100h",
         "Apache-2.0",
@@ -117,18 +121,19 @@ def checkpoint(name: str) -> str:
         name: id on the Hub, e.g. "openai/whisper-base".
 
     Returns:
-        On the Hub the id itself, or the folder of the pinned revision; offline the folder of the same
-        weights or of the stand-in. A stand-in is printed, so that nobody takes it for the original.
+        A folder: on the Hub that of the revision in the Hub's cache; offline that of the same weights or of
+        the stand-in. A stand-in is printed, so that nobody takes it for the original.
 
     Raises:
         CatalogError: the course does not name this checkpoint, or has nothing for it offline.
+        HubError: the Hub does not give it.
         OfflineError: its package cannot be had.
     """
     row = next((row for row in CHECKPOINTS if row.hub == name), None)
     if row is None:
         raise CatalogError(f"No checkpoint {name!r} in the course: choose one of {_names(CHECKPOINTS)}.")
     if source() == "hub":
-        return name if row.revision is None else _snapshot(row)
+        return str(hub.snapshot(name, row.revision))
     folder = _folder(row)
     if row.stand_in:
         print(f"Offline, {name} is replaced by {row.stand_in}.")
@@ -139,22 +144,18 @@ def faster_whisper(name: str = "openai/whisper-base") -> str:
     """What to pass to `faster_whisper.WhisperModel`: CTranslate2 weights of the same checkpoint.
 
     Args:
-        name: id on the Hub of a Whisper checkpoint; offline only "openai/whisper-base" is there.
+        name: id on the Hub of a Whisper checkpoint.
 
     Returns:
-        On the Hub the id of Systran's conversion; offline a folder with the same tensors.
+        The folder of Systran's conversion; offline one with the same tensors.
 
     Raises:
-        CatalogError: not a Whisper checkpoint, or not there offline.
-        OfflineError: its package cannot be had.
+        CatalogError: not a Whisper checkpoint of the course.
+        HubError, OfflineError: as `checkpoint`.
     """
     if not name.startswith("openai/whisper-"):
-        raise CatalogError(f"{name!r} is not a Whisper checkpoint: name one of openai/whisper-*.")
-    if source() == "hub":
-        return "Systran/faster-whisper-" + name.removeprefix("openai/whisper-")
-    if name != "openai/whisper-base":
-        raise CatalogError(f"{name} is not there offline: use openai/whisper-base, or ASR_SOURCE=hub.")
-    return str(offline.path("whisper-base-ctranslate2"))
+        raise CatalogError(f"{name!r} is not a Whisper checkpoint: name openai/whisper-base.")
+    return checkpoint("Systran/faster-whisper-" + name.removeprefix("openai/whisper-"))
 
 
 def dataset(name: str, config: str | None = None, *, split: str, streaming: bool = False):
@@ -174,6 +175,7 @@ def dataset(name: str, config: str | None = None, *, split: str, streaming: bool
 
     Raises:
         CatalogError: the course does not name this data set, or has nothing for it offline.
+        HubError: the Hub does not give it; while streaming, also later, when rows are read.
         OfflineError: its package cannot be had.
     """
     row = next((row for row in DATA_SETS if (row.hub, row.config, row.split) == (name, config, split)), None)
@@ -183,7 +185,7 @@ def dataset(name: str, config: str | None = None, *, split: str, streaming: bool
     from datasets import Audio, load_dataset
 
     if source() == "hub":
-        data = load_dataset(name, config, split=split, streaming=streaming, revision=row.revision)
+        data = _from_hub(row, streaming)
     else:
         print(f"Offline, {name} is replaced by {row.stand_in}.")
         folder = _folder(row)
@@ -214,11 +216,17 @@ def asset(name: str) -> Path:
     return Path(str(resources.files("helpers"))) / "assets" / name
 
 
-def _snapshot(row: Checkpoint) -> str:
-    from huggingface_hub import snapshot_download
+def _from_hub(row: DataSet, streaming: bool):
+    from datasets import Features, load_dataset
 
-    other_frameworks = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*"]
-    return snapshot_download(row.hub, revision=row.revision, ignore_patterns=other_frameworks)
+    found = hub.split(row.hub, row.config, row.split, row.revision)
+    files = hub.streamed(row.hub, found) if streaming else hub.download(row.hub, found)
+    features = Features.from_dict(found.features) if found.features else None
+    # The files of one split: by name, load_dataset would fetch every split of the configuration.
+    with hub.explained(row.hub, row.revision):
+        return load_dataset(
+            found.builder, data_files=files, split="train", streaming=streaming, features=features
+        )
 
 
 def _film_reviews(folder: Path, split: str, streaming: bool):

@@ -22,6 +22,17 @@ def source() -> str:
     return chosen
 
 
+def keep_to_the_hub() -> None:
+    """Tell the Hugging Face libraries to ask the Hub for files and nothing else, by plain HTTP.
+
+    Xet, the Hub's other way of transfer, runs past `helpers.hub.watch` and is not needed for files of this
+    size. Like the variables below, these are read when the libraries are imported.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_UPDATE_DOWNLOAD_COUNTS", "0")
+
+
 def keep_off_the_network() -> None:
     """Tell the Hugging Face libraries that no request may be made.
 

@@ -2,22 +2,17 @@ import pytest
 
 from helpers import audio, catalog, offline
 
+IN_TRANSFORMERS = [row for row in catalog.CHECKPOINTS if not row.hub.startswith("Systran/")]
 SOUND = [row for row in catalog.DATA_SETS if row.audio]
 
 
-@pytest.mark.parametrize("row", catalog.CHECKPOINTS, ids=lambda row: row.hub)
+@pytest.mark.parametrize("row", IN_TRANSFORMERS, ids=lambda row: row.hub)
 def test_every_checkpoint_has_an_offline_folder(row, capsys):
     from transformers import AutoConfig
 
     folder = catalog.checkpoint(row.hub)
     assert AutoConfig.from_pretrained(folder).model_type in row.hub
     assert (row.stand_in is None) == (capsys.readouterr().out == "")
-
-
-@pytest.mark.parametrize("row", catalog.CHECKPOINTS, ids=lambda row: row.hub)
-def test_on_the_hub_the_name_stays_a_name(row, monkeypatch):
-    monkeypatch.setenv("ASR_SOURCE", "hub")
-    assert row.revision is not None or catalog.checkpoint(row.hub) == row.hub
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -40,14 +35,12 @@ def test_film_reviews_have_imdb_columns_and_apart_splits():
     assert len(set(train["text"]) & set(test["text"])) < 0.01 * len(test)
 
 
-def test_faster_whisper_by_source(monkeypatch):
+def test_faster_whisper_is_a_row_of_its_own():
     assert catalog.faster_whisper() == str(offline.path("whisper-base-ctranslate2"))
-    with pytest.raises(catalog.CatalogError, match="ASR_SOURCE=hub"):
+    with pytest.raises(catalog.CatalogError, match="No checkpoint 'Systran/faster-whisper-small'"):
         catalog.faster_whisper("openai/whisper-small")
     with pytest.raises(catalog.CatalogError, match="not a Whisper"):
         catalog.faster_whisper("facebook/wav2vec2-base")
-    monkeypatch.setenv("ASR_SOURCE", "hub")
-    assert catalog.faster_whisper("openai/whisper-small") == "Systran/faster-whisper-small"
 
 
 def test_unknown_names_are_refused_in_one_sentence():

@@ -1,0 +1,173 @@
+"""Repositories for the loopback Hub: small, real, and laid out as the ones they are named after.
+
+The weights and the sound are the offline source's, so that a lesson's assertions hold; files, names and old
+habits (forced_decoder_ids, pickled weights, LayerNorm's gamma and beta) are those of the Hub's repositories.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from helpers import catalog
+
+
+def build(root: Path, only: Iterable[str] | None = None) -> Path:
+    """Write the repositories of the catalog below `root`, for `tests.hub.server.Hub`.
+
+    Args:
+        root: an empty folder.
+        only: ids, for some checkpoints and data sets instead of all.
+    """
+    for row in catalog.CHECKPOINTS:
+        if only is None or row.hub in only:
+            folder = root / "models" / row.hub
+            folder.mkdir(parents=True)
+            LAYOUTS.get(row.hub, _as_it_is)(Path(catalog.checkpoint(row.hub)), folder)
+            (folder / "README.md").write_text(f"---\nlicense: {row.licence.lower()}\n---\n", encoding="utf-8")
+    for name in dict.fromkeys(row.hub for row in catalog.DATA_SETS):
+        if only is None or name in only:
+            _data_set(name, root / "datasets" / name)
+    return root
+
+
+def _as_it_is(source: Path, folder: Path) -> None:
+    for path in source.iterdir():
+        if path.name not in ("SHA256SUMS", "README.md"):
+            (folder / path.name).symlink_to(path.resolve())
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: Path, content) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _whisper(source: Path, folder: Path) -> None:
+    (folder / "model.safetensors").symlink_to(source / "model.safetensors")
+    (folder / "tokenizer.json").symlink_to(source / "tokenizer.json")
+    (folder / "preprocessor_config.json").symlink_to(source / "preprocessor_config.json")
+    settings, generation = _read(source / "config.json"), _read(source / "generation_config.json")
+    settings["torch_dtype"] = settings.pop("dtype")
+    settings |= {
+        "transformers_version": "4.27.0.dev0",
+        "forced_decoder_ids": [[1, 50259], [2, 50359], [3, 50363]],
+        "max_length": 448,
+        "suppress_tokens": generation["suppress_tokens"],
+        "begin_suppress_tokens": [220, 50257],
+    }
+    _write(folder / "config.json", settings)
+    del generation["task"]
+    generation |= {"forced_decoder_ids": [[1, None], [2, 50359]], "transformers_version": "4.31.0.dev0"}
+    _write(folder / "generation_config.json", generation)
+
+    tokens = _read(source / "tokenizer.json")
+    _write(folder / "vocab.json", tokens["model"]["vocab"])
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in tokens["model"]["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
+    special = [token["content"] for token in tokens["added_tokens"] if token["special"]]
+    _write(folder / "added_tokens.json", {token["content"]: token["id"] for token in tokens["added_tokens"]})
+    ends = dict.fromkeys(("bos_token", "eos_token", "pad_token", "unk_token"), "<|endoftext|>")
+    _write(folder / "special_tokens_map.json", ends | {"additional_special_tokens": special})
+    _write(
+        folder / "tokenizer_config.json",
+        ends
+        | {
+            "add_prefix_space": False,
+            "additional_special_tokens": special,
+            "clean_up_tokenization_spaces": True,
+            "errors": "replace",
+            "model_max_length": 1024,
+            "processor_class": "WhisperProcessor",
+            "return_attention_mask": False,
+            "tokenizer_class": "WhisperTokenizer",
+        },
+    )
+
+
+def _faster_whisper(source: Path, folder: Path) -> None:
+    for name in ("config.json", "model.bin", "tokenizer.json"):
+        (folder / name).symlink_to(source / name)
+    vocabulary = json.loads((source / "vocabulary.json").read_text(encoding="utf-8"))
+    (folder / "vocabulary.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+
+
+_CTC_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+
+
+def _letters(source: Path, folder: Path) -> None:
+    """A fine-tuned Wav2Vec2 of 2021: no name of the tokenizer's class, no processor_config.json."""
+    for name in ("config.json", "model.safetensors", "preprocessor_config.json", "vocab.json"):
+        (folder / name).symlink_to(source / name)
+    _write(folder / "special_tokens_map.json", _CTC_TOKENS)
+    extra = {"do_lower_case": False, "return_attention_mask": False, "do_normalize": True}
+    _write(folder / "tokenizer_config.json", _CTC_TOKENS | extra)
+
+
+def _pretrained(source: Path, folder: Path) -> None:
+    """A pre-trained Wav2Vec2: pickled weights only, with the names of Wav2Vec2ForPreTraining."""
+    import torch
+    from safetensors.torch import load_file
+
+    settings = _read(source / "config.json") | {"architectures": ["Wav2Vec2ForPreTraining"]}
+    _write(folder / "config.json", settings)
+    (folder / "preprocessor_config.json").symlink_to((source / "preprocessor_config.json").resolve())
+    tensors = {
+        f"wav2vec2.{name.removeprefix('wav2vec2.')}": tensor
+        for name, tensor in load_file(source / "model.safetensors").items()
+        if not name.startswith("lm_head.")
+    }
+    torch.save(tensors, folder / "pytorch_model.bin")
+
+
+def _bert(source: Path, folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = {}
+    for name, tensor in load_file(source / "model.safetensors").items():
+        old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        tensors[f"bert.{old}"] = tensor
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    _write(folder / "config.json", _read(source / "config.json") | {"architectures": ["BertForMaskedLM"]})
+    for name in ("tokenizer.json", "vocab.txt"):
+        (folder / name).symlink_to(source / name)
+    _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 512})
+
+
+LAYOUTS = {
+    "openai/whisper-base": _whisper,
+    "Systran/faster-whisper-base": _faster_whisper,
+    "facebook/wav2vec2-base-100h": _letters,
+    "facebook/wav2vec2-base": _pretrained,
+    "facebook/wav2vec2-large-xlsr-53": _pretrained,
+    "google-bert/bert-base-uncased": _bert,
+}
+
+
+def _data_set(name: str, folder: Path) -> None:
+    """Parquet files with the columns of the offline data set, one a split, and a card that lists them."""
+    from datasets import Audio
+
+    configurations: dict[str, list[str]] = {}
+    for row in catalog.DATA_SETS:
+        if row.hub != name:
+            continue
+        data = catalog.dataset(row.hub, row.config, split=row.split)
+        if row.audio:
+            data = data.cast_column("audio", Audio(sampling_rate=16_000))
+        config = row.config or "plain_text"
+        path = folder / config / f"{row.split}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data.to_parquet(path, batch_size=16 if row.audio else None)
+        configurations.setdefault(config, []).append(row.split)
+    lines = ["---", "configs:"]
+    for config, splits in configurations.items():
+        lines += [f"- config_name: {config}", "  data_files:"]
+        for split in [*splits, "unused"]:
+            lines += [f"  - split: {split}", f"    path: {config}/{split}-*"]
+        # A split that no lesson asks for: who downloads it fetches too much.
+        (folder / config / "unused-00000-of-00001.parquet").write_bytes(b"never read")
+    (folder / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
