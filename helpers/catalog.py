@@ -61,6 +61,13 @@ CHECKPOINTS = (
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course trained on synthetic speech",
     ),
     Checkpoint(
+        "facebook/wav2vec2-base",
+        "Apache-2.0",
+        380,
+        "asset:wav2vec2-ctc-en",
+        "wav2vec2-ctc-en, a small Wav2Vec2 that this course has already taught letters",
+    ),
+    Checkpoint(
         "facebook/wav2vec2-large-xlsr-53",
         "Apache-2.0",
         1270,
@@ -92,6 +99,14 @@ DATA_SETS = (
         "CC-BY-4.0",
         "asset:spanish-audiobook",
         "spanish-audiobook, a story of this course read by two synthetic voices",
+    ),
+    DataSet(
+        "PolyAI/minds14",
+        "en-US",
+        "train",
+        "CC-BY-4.0",
+        "asset:banking-calls",
+        "banking-calls, requests of this course's own, read by synthetic voices over a telephone line",
     ),
     DataSet(
         "stanfordnlp/imdb",
