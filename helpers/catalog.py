@@ -206,9 +206,9 @@ def dataset(name: str, config: str | None = None, *, split: str, streaming: bool
         folder = _folder(row)
         if not row.audio:
             return _film_reviews(folder, split, streaming)
-        data = load_dataset(
-            "parquet", data_files=str(folder / "data.parquet"), split="train", streaming=streaming
-        )
+        file = folder / f"{split}.parquet"
+        file = file if file.is_file() else folder / "data.parquet"
+        data = load_dataset("parquet", data_files=str(file), split="train", streaming=streaming)
     return data.cast_column("audio", Audio(sampling_rate=16_000, decode=False)) if row.audio else data
 
 

@@ -5,7 +5,8 @@ import importlib
 
 from tools.data import card, listen, table
 
-DATA_SETS = ("english_read", "spanish_audiobook", "french_medical", "french_everyday", "banking_calls", "turkish_sentences")
+DATA_SETS = ("english_read", "spanish_audiobook", "french_medical", "french_everyday")
+DATA_SETS += ("banking_calls", "turkish_sentences")
 
 
 def main():
@@ -16,7 +17,17 @@ def main():
     folder = table.ASSETS / dataset.NAME
 
     rows, features = dataset.build()
-    path = table.write(rows, features, folder, dataset.ROW_GROUP)
+    splits = dict.fromkeys(row.get("split", "data") for row in rows)
+    paths = [
+        table.write(
+            [row for row in rows if row.get("split", "data") == split],
+            features,
+            folder,
+            dataset.ROW_GROUP,
+            split,
+        )
+        for split in splits
+    ]
     audio = [row["audio"]["bytes"] for row in rows]
     targets = [dataset.transcript(row[dataset.TEXT_COLUMN]) for row in rows]
     heard = [dataset.transcript(text) for text in listen.transcribe(audio, dataset.LANGUAGE)]
@@ -25,10 +36,10 @@ def main():
         if errors:
             print(f"{row['id']}  {errors:.0f} %\n  text:  {target}\n  heard: {text}")
     levels = listen.levels(audio)
-    facts = card.facts(path, levels, rate, each, dataset.rows())
+    facts = card.facts(paths, levels, rate, each, dataset.rows())
     table.write_text(folder / "README.md", dataset.card(facts))
     print(
-        f"{path}: {facts['clips']} clips, {facts['minutes']} minutes, {facts['size']}, WER {facts['wer']} %"
+        f"{folder}: {facts['clips']} clips, {facts['minutes']} minutes, {facts['size']}, WER {facts['wer']} %"
     )
     print(f"peak {levels[:, 0].max():.2f}, RMS {levels[:, 1].min():.1f} to {levels[:, 1].max():.1f} dB")
 

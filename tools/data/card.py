@@ -1,10 +1,12 @@
 """What the cards of the data sets say alike: figures, voices, licence, how it was made."""
 
+from collections import Counter
 from statistics import mean
 
 from tools.data import table
 
 VOICES = {"a": "American English", "b": "British English", "e": "Spanish", "f": "French"}
+VOICES |= {"h": "Hindi", "i": "Italian", "p": "Portuguese"}
 
 LISTENER = "CTranslate2, int8, greedy; case and punctuation ignored, numbers in words"
 
@@ -20,7 +22,7 @@ Nobody speaks here: every clip is synthetic speech. It is cleaner, more even and
 error rate measured on it flatters every model. Compare models with it; do not quote it as a benchmark."""
 
 
-def facts(path, levels, rate, each, rows):
+def facts(paths, levels, rate, each, rows):
     """The measured figures a card is filled with."""
     seconds = levels[:, 2]
     return {
@@ -28,11 +30,16 @@ def facts(path, levels, rate, each, rows):
         "minutes": f"{seconds.sum() / 60:.1f}",
         "shortest": f"{seconds.min():.1f}",
         "longest": f"{seconds.max():.1f}",
-        "size": f"{path.stat().st_size / 1e6:.1f} MB",
+        "size": f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB",
         "wer": f"{rate:.1f}",
-        "sha256": table.sha256(path),
+        "sha256": ", ".join(_digest(path) for path in paths) if len(paths) > 1 else table.sha256(paths[0]),
+        "splits": Counter(row["split"] for row in rows if "split" in row),
         "voices": voices(rows, seconds, each),
     }
+
+
+def _digest(path):
+    return f"{path.name} `{table.sha256(path)}`"
 
 
 def voices(rows, seconds, each):

@@ -12,8 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "helpers" / "assets"
 
 
-def write(rows, features, folder, row_group_size=100):
-    """Write rows (dicts; audio as {"bytes", "path"}) to folder/data.parquet in one go; returns the path.
+def write(rows, features, folder, row_group_size=100, name="data"):
+    """Write rows (dicts; audio as {"bytes", "path"}) to folder/NAME.parquet in one go; returns the path.
 
     The schema carries the features as `datasets` writes them, so load_dataset("parquet") gives an Audio
     column. Built by pyarrow: encoding an example through `datasets` would need torchcodec.
@@ -23,7 +23,7 @@ def write(rows, features, folder, row_group_size=100):
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
         pq.write_table(table, part, row_group_size=row_group_size, compression="none")
     Path(part.name).chmod(0o644)
-    target = folder / "data.parquet"
+    target = folder / f"{name}.parquet"
     os.replace(part.name, target)
     return target
 

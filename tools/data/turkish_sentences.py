@@ -103,13 +103,13 @@ size_categories: [n<1K]
 
 # Turkish sentences in an accent
 
-{facts["clips"]} short sentences of daily life, {facts["minutes"]} minutes. Offline they stand in for `google/fleurs`
-("tr_tr") and have its columns but for `lang_id` and `lang_group_id`; they are not FLEURS.
+{facts["clips"]} short sentences of daily life, {facts["minutes"]} minutes. Offline they stand in for
+`google/fleurs` ("tr_tr") and have its columns but for `lang_id` and `lang_group_id`; they are not FLEURS.
 
-**No Turk speaks here, and no Turkish voice.** The synthesiser has none: voices made for Hindi, Portuguese and
-Italian read Turkish phonemes, and sound like it. The sentences are understood, the accent is foreign, and vowels
-that those languages lack come out blurred. What a model learns from them is how to learn from a small corpus,
-not Turkish as people speak it.
+**No Turk speaks here, and no Turkish voice.** The synthesiser has none: voices made for Hindi, Portuguese
+and Italian read Turkish phonemes, and sound like it. The sentences are understood, the accent is foreign, and
+vowels that those languages lack come out blurred. What a model learns from them is how to learn from a small
+corpus, not Turkish as people speak it.
 
 {SYNTHETIC}
 
