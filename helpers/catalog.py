@@ -108,6 +108,17 @@ DATA_SETS = (
         "asset:banking-calls",
         "banking-calls, requests of this course's own, read by synthetic voices over a telephone line",
     ),
+    *(
+        DataSet(
+            "google/fleurs",
+            "tr_tr",
+            split,
+            "CC-BY-4.0",
+            "asset:turkish-sentences",
+            "turkish-sentences, sentences of this course by synthetic voices in a foreign accent",
+        )
+        for split in ("train", "validation", "test")
+    ),
     DataSet(
         "stanfordnlp/imdb",
         None,
