@@ -202,6 +202,7 @@ def test_helpers_import_neither_tools_nor_tests_and_run_one_way():
         "export",
         "corpus",
         "collators",
+        "positions",
         "encoder",
         "offline",
         "hub",
