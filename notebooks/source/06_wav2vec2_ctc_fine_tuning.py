@@ -92,14 +92,15 @@ print("not in the vocabulary:", {f"{character!r}": count for character, count in
 # The space is taken care of: the tokenizer turns it into `|`. The others are punctuation and the like, which
 # nobody can hear. They go.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["tested"]
 import re
 
 
 def clean(text):
-    return " ".join(re.sub(r"[^A-Z' ]", " ", text.upper()).split())
+    return " ".join(re.sub(r"[^A-Z' ]", " ", text.upper().replace("’", "'")).split())
 
 
+# %% tags=["nbval-check-output"]
 print(clean("Um, I'd like to, to pay my gas-bill."))
 unknown = [
     text for part in calls.values() for text in part["transcription"]
@@ -166,11 +167,10 @@ print("labels:", batch["labels"].tolist())
 # The padding is **dynamic**: per batch, not per data set. What does that save? Three ways to make batches of
 # 8 from our calls, and the share of each that is padding.
 
-# %%
-mixed, ordered = np.random.default_rng(42).permutation(lengths), np.sort(lengths)
 
-
+# %% tags=["tested"]
 def padding(batches):
+    """The share of the samples that is padding, from the lengths of the clips in each batch."""
     computed = sum(len(batch) * max(batch) for batch in batches)
     return 1 - sum(map(sum, batches)) / computed
 
@@ -179,6 +179,8 @@ def in_eights(values):
     return [values[start : start + 8] for start in range(0, len(values), 8)]
 
 
+# %%
+mixed, ordered = np.random.default_rng(42).permutation(lengths), np.sort(lengths)
 waste = {
     "all to the longest clip": padding([lengths]),
     "to the longest of the batch": padding(in_eights(mixed)),
@@ -245,18 +247,20 @@ print(f"{learn / 1e6:.1f} of {model.num_parameters() / 1e6:.1f} million weights 
 # %% [markdown]
 # ## Before training
 
-# %%
-from helpers import metrics
 
-wer, cer = metrics.load("wer"), metrics.load("cer")
-
-
+# %% tags=["tested"]
 def texts_of(outcome):
     """Targets and predictions as texts, from what `evaluate` or `predict` gives."""
     pad = processor.tokenizer.pad_token_id
     labels = np.where(outcome.label_ids == -100, pad, outcome.label_ids)
     tokens = np.where(outcome.predictions == -100, pad, outcome.predictions)
     return processor.batch_decode(labels, group_tokens=False), processor.batch_decode(tokens)
+
+
+# %%
+from helpers import metrics
+
+wer, cer = metrics.load("wer"), metrics.load("cer")
 
 
 def score(outcome):
@@ -285,7 +289,8 @@ settings = TrainingArguments(
     output_dir=f"{runs.name}/calls", max_steps=STEPS, seed=42, report_to="none",
     per_device_train_batch_size=8, gradient_accumulation_steps=course.budget(cpu=1, gpu=2),
     learning_rate=course.budget(cpu=2e-4, gpu=1e-5), warmup_steps=course.budget(cpu=5, gpu=500),
-    fp16=course.device() == "cuda", train_sampling_strategy="group_by_length",
+    fp16=course.device() == "cuda",
+    train_sampling_strategy="group_by_length", remove_unused_columns=False,
     eval_strategy="steps", eval_steps=STEPS // 2, save_steps=STEPS // 2, logging_steps=STEPS // 12,
     per_device_eval_batch_size=8, save_total_limit=1, disable_tqdm=False,
     dataloader_pin_memory=course.device() == "cuda",
