@@ -40,8 +40,9 @@ size_categories: [n<1K]
 
 # Everyday French sentences
 
-{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes them before and
-after training on medical reports: what a model learns in one place it can lose in another.
+{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes the first 40
+before and after training on medical reports, since what a model learns in one place it can lose in another,
+and mixes the last 40 into the training, so that it loses less.
 
 {SYNTHETIC}
 
