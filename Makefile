@@ -14,8 +14,8 @@ test: weights ## unit, lessons (nbval), structure, lint
 	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check helpers tools tests
-	$(BIN)/pytest tests
-	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=900 --sanitize-with tests/nbval-sanitize.cfg notebooks
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --nbval-lax --nbval-cell-timeout=900 \
+		--sanitize-with tests/nbval-sanitize.cfg tests notebooks
 
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
