@@ -64,9 +64,9 @@ for title, sound in sounds.items():
     print(f"{title:28} {above:.4%} of the power lies above 4 kHz")
 
 # %% [markdown]
-# Half of the picture stays dark: what the line did not carry, no resampling can invent. Little of the power of
-# speech lies up there, but power is not meaning: quiet consonants such as s and f do. The model has to learn to
-# do without.
+# Half of the picture stays dark: what the line did not carry, no resampling can invent. Little of the power
+# of speech lies up there, but power is not meaning: quiet consonants such as s and f do. The model has to
+# learn to do without.
 
 # %% [markdown]
 # ## Letters
@@ -275,9 +275,9 @@ def score(outcome):
 # as blank. And labels are decoded with `group_tokens=False`: they are no path, and "WILL" would collapse to
 # "WIL".
 #
-# Now the settings. On a GPU they are those of the classic recipe for these calls: 8 clips a batch, two batches
-# a step, 2,000 steps at a rate of 1e-5 after 500 steps of warm-up, in half precision, judged every 1,000. A
-# CPU has time for a small part of that, so it takes larger steps.
+# Now the settings. On a GPU they are those of the classic recipe for these calls: 8 clips a batch, two
+# batches a step, 2,000 steps at a rate of 1e-5 after 500 steps of warm-up, in half precision, judged every
+# 1,000. A CPU has time for a small part of that, so it takes larger steps.
 
 # %%
 import tempfile
