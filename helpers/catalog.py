@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 from . import hub, offline
 from .source import source
@@ -231,6 +234,26 @@ def _folder(row: Checkpoint | DataSet) -> Path:
     if folder is None or not folder.is_dir():
         raise CatalogError(f"{row.hub} has no offline stand-in: set ASR_SOURCE=hub to use the Hub.")
     return folder
+
+
+class Item(NamedTuple):
+    """Something on the Hub: its `name` in words, and `fetch`, which downloads it into the cache."""
+
+    name: str
+    fetch: Callable[[], object]
+
+
+def everything() -> list[Item]:
+    """All that the lessons take from the Hub, checkpoints first."""
+    items = [Item(row.hub, partial(hub.snapshot, row.hub, row.revision)) for row in CHECKPOINTS]
+    for row in DATA_SETS:
+        words = " ".join(filter(None, (row.hub, row.config, row.split)))
+        items.append(Item(words, partial(_download, row)))
+    return items
+
+
+def _download(row: DataSet) -> None:
+    hub.download(row.hub, hub.split(row.hub, row.config, row.split, row.revision))
 
 
 def asset(name: str) -> Path:

@@ -223,6 +223,11 @@ def path(name: str) -> Path:
     return folder
 
 
+def made() -> dict[str, Path]:
+    """The folders that `path` makes, there or not, by name."""
+    return {name: cache_folder() / f"made-{_EDITION}" / name for name in _RECIPES}
+
+
 def is_intact(folder: str | Path) -> bool:
     """Whether a folder holds every file of its SHA256SUMS, unchanged.
 

@@ -195,7 +195,7 @@ def test_no_text_names_a_machine_or_a_registry():
 def test_helpers_import_neither_tools_nor_tests_and_run_one_way():
     order = ["source", "audio", "stream", "alignment", "metrics", "subtitles", "rendered", "players"]
     order += ["display", "plots", "quiet", "longform", "export", "corpus", "commonvoice", "collators"]
-    order += ["positions", "encoder", "offline", "hub", "catalog", "course"]
+    order += ["positions", "encoder", "offline", "hub", "catalog", "course", "check"]
     for path in (ROOT / "helpers").glob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
