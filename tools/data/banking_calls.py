@@ -163,6 +163,10 @@ false starts of people who speak before they have finished thinking. Offline the
 Columns: `path`, `audio` (8 kHz), `transcription` (as written, without the last mark), `english_transcription`
 (the same, since the calls are English), `intent_class` ({len(INTENTS)} classes), `lang_id` (all "en-US").
 
+## Text
+
+The course's own. Callers with one intent use much the same words, as people do; no two sentences are equal.
+
 ## The line
 
 Each reading is resampled to 8 kHz, limited to 300 to 3400 Hz, given noise 28 to 38 dB under the speech, and
