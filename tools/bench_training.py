@@ -83,6 +83,7 @@ def measure(way: str, folder: str) -> dict:
     del model
 
     run = names["few_steps"](way, STEPS, RATES[way])
+    learn = run.get_num_trainable_parameters()  # merging LoRA leaves none to count
     seconds = run.train().metrics["train_runtime"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     trained = run.model.merge_and_unload() if way == "LoRA" else run.model
@@ -92,7 +93,7 @@ def measure(way: str, folder: str) -> dict:
         "minutes": round((encoding + seconds) / 60, 2),
         "samples a second": round(4 * STEPS / seconds, 3),
         "peak MB": round(peak),
-        "weights that learn": run.get_num_trainable_parameters(),
+        "weights that learn": learn,
         "WER": round(metrics.wer(targets, texts, "fr"), 4),
     } | _term_recall(names["train_rows"], targets, texts)
 
@@ -134,7 +135,7 @@ def main() -> int:
         print(f"{way}: {stored[way]}", flush=True)
         packages = ("torch", "transformers", "peft")
         store = {
-            "machine": cpu_name() + f", {os.environ.get('OMP_NUM_THREADS', 'all')} threads",
+            "machine": cpu_name() + f", threads: {os.environ.get('OMP_NUM_THREADS', 'all')}",
             "date": date.today().isoformat(),
             "steps": STEPS,
             "versions": ", ".join(f"{name} {metadata.version(name)}" for name in packages),
