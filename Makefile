@@ -23,8 +23,9 @@ lab: weights ## open JupyterLab on the lessons
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)
 
-bench: weights ## lesson 3's table of speeds, each road in processes of its own
+bench: weights ## the stored tables of lessons 3 and 5, each road in a process of its own
 	$(BIN)/python -m tools.bench $(ROADS)
+	$(BIN)/python -m tools.bench_training $(WAYS)
 
 figures: weights ## draw images/*.svg
 	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python $$figure; done

@@ -115,6 +115,10 @@ def _pretrained(source: Path, folder: Path) -> None:
     settings = _read(source / "config.json") | {"architectures": ["Wav2Vec2ForPreTraining"]}
     _write(folder / "config.json", settings)
     (folder / "preprocessor_config.json").symlink_to((source / "preprocessor_config.json").resolve())
+    if (source / "vocab.json").is_file():
+        (folder / "vocab.json").symlink_to((source / "vocab.json").resolve())
+        _write(folder / "special_tokens_map.json", _CTC_TOKENS)
+        _write(folder / "tokenizer_config.json", _CTC_TOKENS | {"do_lower_case": False})
     tensors = {
         f"wav2vec2.{name.removeprefix('wav2vec2.')}": tensor
         for name, tensor in load_file(source / "model.safetensors").items()

@@ -43,25 +43,25 @@ def _digest(path):
 
 
 def voices(rows, seconds, each):
-    """A table of the voices, with the mean over a voice's clips of each clip's WER."""
+    """A table of the voices, with the mean over a voice's clips of each clip's WER, `each` by place."""
     lines = ["| speaker_id | voice | reads | clips | seconds | WER of Whisper base, mean over clips |"]
     lines.append("| --- | --- | --- | --- | --- | --- |")
     for speaker, voice in dict.fromkeys((row["speaker_id"], row["voice"]) for row in rows):
         mine = [place for place, row in enumerate(rows) if row["voice"] == voice]
         kind = f"{VOICES[voice[0]]}, {'female' if voice[1] == 'f' else 'male'}" if "_" in voice else "blend"
         total = sum(seconds[place] for place in mine)
-        errors = mean(each[place] for place in mine)
+        errors = mean(each[place] for place in mine if place in each)
         lines.append(f"| {speaker} | {voice} | {kind} | {len(mine)} | {total:.0f} | {errors:.1f} % |")
     return "\n".join(lines)
 
 
-def making(module):
+def making(module, suffix="tsv"):
     """How a data set is made again."""
     return f"""\
 ## How it was made
 
 `python -m tools.data {module}` from the repository's root, after the set-up in `tools/speech/README.md`.
-The texts stand in `tools/data/{module}.tsv`, with case and punctuation, and a spelling for the ear where
+The texts stand in `tools/data/{module}.{suffix}`, with case and punctuation, and a spelling for the ear where
 espeak-ng would misread a word. espeak-ng gives the phonemes and Kokoro-82M (int8 ONNX) the speech at 24
 kHz; it is resampled to 16 kHz, trimmed, set to a level of its own and given quiet room tone (-66 dB), then
 written as Opus in Ogg, mono, which libsndfile (`soundfile`) decodes without FFmpeg."""

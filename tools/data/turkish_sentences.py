@@ -120,7 +120,9 @@ corpus, not Turkish as people speak it.
 | audio | 16 kHz, mono, Opus in Ogg |
 | files | {facts["size"]} |
 | SHA-256 | {facts["sha256"]} |
-| Whisper base | {facts["wer"]} % WER ({LISTENER}) |
+| Whisper base, test split | {facts["wer"]} % WER ({LISTENER}) |
+
+The texts hold every letter of the Turkish alphabet but j, which stands in loan words only.
 
 Columns: `id`, `num_samples`, `path`, `audio` (16 kHz), `transcription` (lower case, no punctuation),
 `raw_transcription` (as written), `gender` (of the voice), `language`.
@@ -131,5 +133,5 @@ Columns: `id`, `num_samples`, `path`, `audio` (16 kHz), `transcription` (lower c
 
 {LICENCE}
 
-{making("turkish_sentences")}
+{making("turkish_sentences", "txt")}
 """
