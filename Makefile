@@ -14,8 +14,9 @@ test: weights ## unit, lessons (nbval), structure, lint
 	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check helpers tools tests
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --nbval-lax --nbval-cell-timeout=900 \
-		--sanitize-with tests/nbval-sanitize.cfg tests notebooks
+	$(BIN)/pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --nbval-lax --nbval-cell-timeout=1500 \
+		--sanitize-with tests/nbval-sanitize.cfg notebooks
 
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
