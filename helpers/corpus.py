@@ -107,5 +107,5 @@ def _problems(clips: list[Path], text: Path | None, name: str, seconds: float) -
             samples, rate = audio.load(clip)
             audio.check(samples, rate, expected_rate=rate, max_seconds=seconds)
         except audio.AudioError as error:
-            wrong.append(f"audio/{clip.name}: {error}")
+            wrong.append(f"audio/{clip.name}: {str(error).replace(str(clip), clip.name)}")
     return wrong

@@ -51,7 +51,7 @@ def test_everything_wrong_is_told_at_once(folder):
             "audio/001.flac and audio/001.wav share a name",
             "reports/002.txt is empty",
             "audio/003.wav: The clip lasts 31.0 s and at most 30 s fit",
-            "audio/004.mp3: Cannot decode",
+            "audio/004.mp3: Cannot decode 004.mp3:",
             "audio/005.wav has no transcript: write reports/005.txt",
             "reports/006.txt has no clip",
         ),
