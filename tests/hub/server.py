@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import re
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class Hub:
 
     def __init__(self, root: Path):
         self.repositories = Repositories(root)
-        self.stopped = False
+        self.connections: list[socket.socket] = []
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, str]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -122,10 +123,13 @@ class Hub:
         self.stop()
 
     def stop(self) -> None:
-        """Go down: connections are refused from now on."""
+        """Go down: open connections end, new ones are refused from now on."""
         self.stopped = True
         self._server.shutdown()
         self._server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def asked(self, pattern: str) -> list[tuple[str, str, str]]:
         """The requests whose "METHOD /path" matches."""
@@ -144,13 +148,14 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self):
+            super().setup()
+            hub.connections.append(self.connection)
+
         def log_message(self, *_):
             pass
 
         def do_GET(self):
-            if hub.stopped:
-                self.close_connection = True
-                return
             address = urlsplit(self.path)
             path = unquote(address.path)
             hub.requests.append((self.command, path, self.headers.get("Range", "")))
