@@ -1,11 +1,11 @@
-# make run · make test · make lab. For maintainers: lessons, data, checkpoints, figures, bench.
+# make run · make test · make lab. For maintainers: lessons, data, checkpoints, figures, bench, pin.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test lab lessons data checkpoints figures bench weights clean
+.PHONY: run test lab lessons data checkpoints figures bench pin weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
@@ -30,6 +30,9 @@ bench: weights ## the stored tables of lessons 3 and 5, each road in a process o
 
 figures: weights ## draw images/*.svg
 	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python $$figure; done
+
+pin: $(READY) ## write the newest commits of everything on the Hub into the catalog
+	ASR_SOURCE=hub $(BIN)/python -m tools.pin
 
 data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
 	$(BIN)/python -m tools.data english_read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,9 @@ from typing import NamedTuple
 
 from . import hub, offline
 from .source import source
+
+REVISIONS: dict[str, str] = json.loads((resources.files("helpers") / "revisions.json").read_text("utf-8"))
+"""Id on the Hub to the full commit hash that everybody gets. `make pin` writes the file."""
 
 
 class CatalogError(KeyError):
@@ -22,10 +26,7 @@ class CatalogError(KeyError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One row: `hub` is the id, `megabytes` what is downloaded, `revision` the pinned commit.
-
-    A revision is a full commit hash, so that everybody gets the same files; `make pin` writes it. None is the
-    newest commit at the first use, which the Hub's cache then keeps.
+    """One row: `hub` is the id, `megabytes` what is downloaded.
 
     `offline` says where the weights are without the Hub, as "package:NAME" (`offline.path`) or
     "asset:FOLDER" (`helpers/assets`); `stand_in` names them when they are not the Hub's own weights.
@@ -36,7 +37,11 @@ class Checkpoint:
     megabytes: int
     offline: str | None
     stand_in: str | None = None
-    revision: str | None = None
+
+    @property
+    def revision(self) -> str | None:
+        """The pinned commit; None where none is known: the newest at the first use, which the cache keeps."""
+        return REVISIONS.get(self.hub)
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,11 @@ class DataSet:
     offline: str | None
     stand_in: str
     audio: bool = True
-    revision: str | None = None
+
+    @property
+    def revision(self) -> str | None:
+        """The pinned commit, as of a `Checkpoint`."""
+        return REVISIONS.get(self.hub)
 
 
 CHECKPOINTS = (

@@ -103,11 +103,20 @@ def split(name: str, config: str | None, part: str, revision: str | None = None)
     record = cache_folder() / "hub" / "--".join(words)
     if (record / "split.json").is_file():
         return Split(**json.loads((record / "split.json").read_text(encoding="utf-8")))
-    with explained(name, revision):
-        found = _ask_for_split(name, config, part, revision)
+    found = newest_split(name, config, part, revision)
     with replacing(record) as scratch:
         (scratch / "split.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
+
+
+def newest_split(name: str, config: str | None, part: str, revision: str | None = None) -> Split:
+    """As `split`, but the Hub is asked in any case and nothing is kept.
+
+    Raises:
+        HubError: as `split`.
+    """
+    with explained(name, revision):
+        return _ask_for_split(name, config, part, revision)
 
 
 def _ask_for_split(name: str, config: str | None, part: str, revision: str | None) -> Split:
@@ -119,13 +128,12 @@ def _ask_for_split(name: str, config: str | None, part: str, revision: str | Non
     except RuntimeError as error:
         if "scripts are no longer supported" not in str(error):
             raise
-        return _converted_split(name, config, part)
+        return _converted_split(name, config, part, _CONVERTED)
     except ValueError as error:
         if "BuilderConfig" not in str(error):
             raise
-        raise HubError(
-            f"{name} on the Hub has no configuration {config!r}: update the course, {_OFFLINE}."
-        ) from None
+        # A pinned commit of the converted branch has folders, but no card that names configurations.
+        return _converted_split(name, config, part, commit)
     files = (builder.config.data_files or {}).get(part)
     if not files:
         raise HubError(f"{name} on the Hub has no split {part!r}: update the course, {_OFFLINE}.")
@@ -134,15 +142,17 @@ def _ask_for_split(name: str, config: str | None, part: str, revision: str | Non
     return Split(commit, builder.name, paths, features.to_dict() if features else None)
 
 
-def _converted_split(name: str, config: str | None, part: str) -> Split:
+def _converted_split(name: str, config: str | None, part: str, revision: str) -> Split:
     """The split as the Hub has converted it, for a data set whose own repository holds a loading script."""
     from huggingface_hub import HfApi
 
-    info = HfApi().dataset_info(name, revision=_CONVERTED, timeout=SECONDS)
+    info = HfApi().dataset_info(name, revision=revision, timeout=SECONDS)
     pattern = re.compile(rf"{re.escape(config or 'default')}/({part}/|[^/]*-{part}[-.])[^/]*parquet$")
     files = sorted(file.rfilename for file in info.siblings if pattern.match(file.rfilename))
     if not files:
-        raise HubError(f"{name} on the Hub has no {config} {part} as parquet: update the course, {_OFFLINE}.")
+        raise HubError(
+            f"{name} on the Hub has no configuration {config!r} with {part!r}: update the course, {_OFFLINE}."
+        )
     return Split(info.sha, "parquet", files, None)
 
 

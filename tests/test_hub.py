@@ -168,6 +168,54 @@ def test_unknown_configuration_and_split(run):
         assert caught.value.kind == "HubError"
 
 
+@pytest.fixture
+def few_rows(run):
+    """The catalog cut down to a checkpoint, a data set, and one with a loading script; pins forgotten."""
+    run("rows = catalog.CHECKPOINTS, catalog.DATA_SETS, dict(catalog.REVISIONS)")
+    run("names = ['facebook/wav2vec2-base-100h', 'stanfordnlp/imdb']")
+    run("catalog.CHECKPOINTS = tuple(row for row in catalog.CHECKPOINTS if row.hub in names)")
+    run("catalog.DATA_SETS = tuple(row for row in catalog.DATA_SETS if row.hub in names)")
+    run("catalog.DATA_SETS += (catalog.DataSet('course/scripted', 'tr_tr', 'train', 'MIT', None, ''),)")
+    run("from tools import pin; from pathlib import Path")
+    yield run
+    run("catalog.CHECKPOINTS, catalog.DATA_SETS = rows[:2]")
+    run("catalog.REVISIONS.clear(); catalog.REVISIONS.update(rows[2])")
+
+
+def test_pin_writes_the_commits_of_now_and_the_catalog_holds_to_them(few_rows, server, tmp_path):
+    file = tmp_path / "revisions.json"
+    file.write_text("{}")
+    assert few_rows(f"pin.main(Path({str(file)!r}))") == 0
+    pinned, commit = json.loads(file.read_text()), server.repositories.commit
+    assert pinned == {
+        "facebook/wav2vec2-base-100h": commit("models", "facebook/wav2vec2-base-100h"),
+        "stanfordnlp/imdb": commit("datasets", "stanfordnlp/imdb"),
+        "course/scripted": commit("datasets", "course/scripted", "refs/convert/parquet"),
+    }
+    few_rows(f"catalog.REVISIONS.update({pinned!r})")
+    server.requests.clear()
+    folder = few_rows("catalog.checkpoint('facebook/wav2vec2-base-100h')")
+    assert folder.endswith(pinned["facebook/wav2vec2-base-100h"])
+    assert few_rows("len(catalog.dataset('course/scripted', 'tr_tr', split='train'))") == 34
+    assert few_rows("len(catalog.dataset('stanfordnlp/imdb', split='test'))") > 900
+    asked = [path for _, path, _ in server.asked("resolve")]
+    assert asked and all(any(commit in path for commit in pinned.values()) for path in asked)
+
+
+def test_a_pinned_commit_that_the_hub_no_longer_has(few_rows):
+    few_rows(f"catalog.REVISIONS['facebook/wav2vec2-base-100h'] = {'1' * 40!r}")
+    with pytest.raises(client.Failure, match=r"no longer has the revision 1111111.*update the course"):
+        few_rows("catalog.checkpoint('facebook/wav2vec2-base-100h')")
+
+
+def test_pin_writes_all_or_nothing(few_rows, server, tmp_path):
+    file = tmp_path / "revisions.json"
+    file.write_text("{}")
+    server.faults.append(Fault("GET /api/datasets", status=500))
+    assert few_rows(f"pin.main(Path({str(file)!r}))") == 1
+    assert file.read_text() == "{}"
+
+
 # ---- what goes wrong ---------------------------------------------------------------------------------------
 
 FAULTS = {
