@@ -5,8 +5,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from tools.ctc import augment, model, texts, train, transfer
+from tools.ctc import augment, export, model, synthesise, texts, train, transfer
 
 RATE = 16_000
 
@@ -239,13 +240,45 @@ def test_smoke_road(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("stage", "missing"), [("letters", "start"), ("export", "start"), ("start", "synthesise")]
+    ("stage", "missing"),
+    [("letters", "start"), ("polish", "letters"), ("export", "start"), ("start", "synthesise")],
 )
 def test_a_stage_says_which_one_comes_before(stage, missing, tmp_path):
     from tools.ctc import __main__ as road
 
     with pytest.raises(SystemExit, match=f"run python -m tools.ctc {missing} first"):
-        road.run(road.arguments([stage, "--smoke", "--work", str(tmp_path)]))
+        road.run(road.arguments([stage, "--smoke", "--work", str(tmp_path), "--assets", str(tmp_path)]))
+
+
+def test_polishing_leaves_the_lower_half_and_the_positions_as_they_are(tmp_path):
+    from tools.ctc import __main__ as road
+
+    network = model.build("tiny")
+    model.set_positions(network)
+    export.write(network, tmp_path / "wav2vec2-ctc-en")
+    synthesise._write(
+        [
+            synthesise._row("Hello there, Anna.", tone(1.5 + 0.1 * at), RATE, "en", "tone", "joe", split)
+            for at, split in enumerate(["train"] * 4 + ["test"])
+        ],
+        _made(tmp_path / "audio") / "joe-en-000.parquet",
+    )
+    options = ["--smoke", "--work", str(tmp_path), "--assets", str(tmp_path)]
+    for stage in ("polish", "export"):
+        road.run(road.arguments([stage, *options]))
+    shipped = load_file(tmp_path / "wav2vec2-ctc-en" / "model.safetensors")
+    changed = {
+        name for name, tensor in shipped.items() if not tensor.equal(network.state_dict()[name].half())
+    }
+    assert changed and all(
+        name.startswith(("lm_head.", "wav2vec2.encoder.layers.1.", "wav2vec2.encoder.layer_norm."))
+        for name in changed
+    )
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
 
 
 def test_training_goes_on_where_it_stopped(tmp_path):

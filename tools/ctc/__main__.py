@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 
 import torch
+from transformers import Wav2Vec2ForCTC
 
 from tools.ctc import evaluate, export, model, synthesise, train, transfer
 
-STAGES = ("synthesise", "start", "letters", "export", "evaluate")
+STAGES = ("synthesise", "start", "letters", "polish", "export", "evaluate")
 # name, clips, first sentence, language; no sentence is read by two sources
 FULL = [
     *(("human", 0, 0, language) for language in ("en", "es", "fr", "it")),
@@ -68,6 +69,7 @@ def run(options):
     """Run one stage or all of them; each takes up what the ones before have left in `options.work`."""
     torch.set_num_threads(options.threads)
     audio, begin = options.work / "audio", options.work / "start.pt"
+    letters, polished = (options.work / stage / "state.pt" for stage in ("letters", "polish"))
     stages = STAGES if options.stage == "all" else (options.stage,)
     english, multilingual = (options.assets / name for name in ("wav2vec2-ctc-en", "wav2vec2-multilingual"))
     network = model.build("tiny" if options.smoke else "full", options.seed)
@@ -81,29 +83,24 @@ def run(options):
     if "letters" in stages:
         _needs(begin, "start")
         network.load_state_dict(torch.load(begin, weights_only=True))
-        tests = {
-            "reserved": train.Corpus(audio, "test", ["unseen"]),
-            "prompts": train.Corpus(audio, "test", ["human"], ["en"]),
-        }
-        train.train(
-            network,
-            _clips(train.Corpus(audio, languages=["en"]), audio),
-            tests,
-            options.work / "letters",
-            steps=6 if options.smoke else options.steps,
-            minutes=options.minutes,
-            shares=SHARES,
-            seed=options.seed,
-            report=3 if options.smoke else 100,
-            head_steps=2 if options.smoke else 60,
-        )
+        _train(network, options, "letters", head_steps=2 if options.smoke else 60)
+    if "polish" in stages:
+        if letters.is_file():
+            network.load_state_dict(torch.load(letters, weights_only=True)["model"])
+        else:
+            _needs(english / "model.safetensors", "letters")
+            network = Wav2Vec2ForCTC.from_pretrained(english, dtype=torch.float32)
+        half = network.config.num_hidden_layers // 2
+        _train(network, options, "polish", rates=train.POLISH, first_layer=half, seconds=20.0, head_steps=0)
     if "export" in stages:
-        state = options.work / "letters" / "state.pt"
-        _needs(begin, "start")
-        _needs(state, "letters")
-        network.load_state_dict(torch.load(begin, weights_only=True))
-        export.write_projection(network, multilingual)
-        network.load_state_dict(torch.load(state, weights_only=True)["model"])
+        if not polished.is_file():
+            _needs(begin, "start")
+            _needs(letters, "letters")
+        if begin.is_file():
+            network.load_state_dict(torch.load(begin, weights_only=True))
+            export.write_projection(network, multilingual)
+        latest = polished if polished.is_file() else letters
+        network.load_state_dict(torch.load(latest, weights_only=True)["model"])
         export.write(network, english)
     if "evaluate" in stages:
         sets = {
@@ -116,6 +113,27 @@ def run(options):
             sets["librivox"] = evaluate.librivox()
         figures = evaluate.report(english, sets)
         (options.work / "figures.json").write_text(json.dumps(figures, indent=1))
+
+
+def _train(network, options, stage, **settings):
+    """Train on all English clips, watch the test clips; states and curve are kept under the stage's name."""
+    audio = options.work / "audio"
+    tests = {
+        "reserved": train.Corpus(audio, "test", ["unseen"]),
+        "prompts": train.Corpus(audio, "test", ["human"], ["en"]),
+    }
+    train.train(
+        network,
+        _clips(train.Corpus(audio, languages=["en"]), audio),
+        tests,
+        options.work / stage,
+        steps=6 if options.smoke else options.steps,
+        minutes=options.minutes,
+        shares=SHARES,
+        seed=options.seed,
+        report=3 if options.smoke else 100,
+        **settings,
+    )
 
 
 def _clips(corpus, folder):

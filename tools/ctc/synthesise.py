@@ -99,7 +99,6 @@ def hibari_clip(text, rng):
         np.concatenate(parts),
         24_000,
         f"hibari_{pitch:.2f}_{tract:.2f}" if changed else "hibari_heart",
-        "en-us",
     )
 
 
@@ -120,7 +119,6 @@ def joe_clip(text, rng):
         np.concatenate([chunk.audio_float_array for chunk in chunks]),
         chunks[0].sample_rate,
         "joe",
-        "en-us",
     )
 
 

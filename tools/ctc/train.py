@@ -1,7 +1,8 @@
 """CTC training of the English letters on a Wav2Vec2 that begins as Whisper's encoder.
 
-First the new head alone, then head, layers and projection together. The convolutions and the positions stay
-as they were computed. The convolutions see clip by clip, so that padding never enters their statistics.
+First the new head alone, then head, layers and projection together; a trained checkpoint is polished in its
+upper layers only. The convolutions and the positions stay as they were computed. The convolutions see clip by
+clip, so that padding never enters their statistics.
 """
 
 import io
@@ -18,6 +19,7 @@ from tools.ctc.augment import augment
 from tools.ctc.model import LETTERS, letter_vocabulary
 
 RATES = {"head": 3e-3, "projection": 1e-4, "layers": 2e-4}
+POLISH = {"head": 3e-4, "projection": 0.0, "layers": 1.5e-4}  # a head that can spell must not be shaken
 
 
 class Corpus:
@@ -77,10 +79,16 @@ def positions(embedding, hidden):
     return torch.nn.functional.gelu(summed + embedding.conv.bias.detach()[:, None]).transpose(1, 2)
 
 
+def narrow():
+    """Whether the layers train in bfloat16: only where the CPU has instructions for it."""
+    return torch.cpu._is_avx512_bf16_supported()
+
+
 def logits(model, audio):
     """Logits (clips, frames, letters) of a list of float32 (samples,), and the frames of each clip.
 
-    The same computation as `model(input_values)` on each clip alone; layers in bfloat16 while training.
+    The same computation as `model(input_values)` on each clip alone; layers in bfloat16 while training, see
+    `narrow`.
     """
     wav2vec2 = model.wav2vec2
     encoder = wav2vec2.encoder
@@ -97,9 +105,10 @@ def logits(model, audio):
         hidden = wav2vec2._mask_hidden_states(hidden, attention_mask=mask)
     hidden = hidden + positions(encoder.pos_conv_embed, hidden)
     bias = torch.zeros(len(audio), 1, 1, hidden.shape[1]).masked_fill(~mask[:, None, None], -1e4)
-    with torch.autocast("cpu", torch.bfloat16, enabled=model.training):
+    half = model.training and narrow()
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
         for layer in encoder.layers:
-            hidden = layer(hidden, attention_mask=bias.to(torch.bfloat16) if model.training else bias)
+            hidden = layer(hidden, attention_mask=bias.to(torch.bfloat16) if half else bias)
     return model.lm_head(encoder.layer_norm(hidden.float())), lengths
 
 
@@ -146,7 +155,7 @@ def score(model, corpora):
     return figures
 
 
-def groups(model, scale=1.0, first_layer=0):
+def groups(model, rates=RATES, first_layer=0):
     """Parameter groups with their peak learning rates; convolutions and positions are frozen here.
 
     So are projection and layers below `first_layer`, when it is not 0: a third less to compute for 3 of 6.
@@ -163,7 +172,7 @@ def groups(model, scale=1.0, first_layer=0):
             kind = "head" if "lm_head" in name else "projection" if "feature_" in name else "layers"
             found[kind].append(parameter)
     return [
-        {"params": parameters, "lr": 0.0, "peak": RATES[kind] * scale, "kind": kind}
+        {"params": parameters, "lr": 0.0, "peak": rates[kind], "kind": kind}
         for kind, parameters in found.items()
         if parameters
     ]
@@ -178,7 +187,7 @@ def train(
     steps,
     seconds=40.0,
     shares=None,
-    scale=1.0,
+    rates=RATES,
     first_layer=0,
     head_steps=60,
     warm_up=60,
@@ -189,11 +198,12 @@ def train(
     """Train until `steps` (or for `minutes`); state.pt and curve.json in `folder`, goes on from state.pt.
 
     `seconds` of audio a batch. For `head_steps` only the head learns; then the other rates rise for `warm_up`
-    steps. From 40 % of the nearer limit on, all fall linearly to zero. Returns the curve: a list of dicts.
+    steps (the head's too, if it never learns alone). From 40 % of the nearer limit on, all fall linearly to
+    zero. Returns the curve: a list of dicts.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    optimiser = torch.optim.AdamW(groups(model, scale, first_layer), betas=(0.9, 0.98), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(groups(model, rates, first_layer), betas=(0.9, 0.98), weight_decay=0.01)
     step, curve, spent = 0, [], 0.0
     state = folder / "state.pt"
     if state.is_file():
@@ -213,7 +223,8 @@ def train(
         falling = min(1.0, (1 - done) / 0.6)
         rising = min(1.0, max(0.0, (step - head_steps) / warm_up))
         for group in optimiser.param_groups:
-            group["lr"] = float(group["peak"] * falling * (1.0 if group["kind"] == "head" else rising))
+            alone = group["kind"] == "head" and head_steps
+            group["lr"] = float(group["peak"] * falling * (1.0 if alone else rising))
             for parameter in group["params"]:
                 parameter.requires_grad_(group["kind"] == "head" or step >= head_steps)
         loss = ctc(*logits(model, audio), texts)
