@@ -1,11 +1,11 @@
-# make run · make test · make lab. For maintainers: lessons, data, checkpoints, figures, bench, pin.
+# make run · make test · make lab. For maintainers: test-hub, lessons, data, checkpoints, figures, bench, pin.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test lab lessons data checkpoints figures bench pin weights clean
+.PHONY: run test test-hub lab lessons data checkpoints figures bench pin weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
@@ -17,6 +17,9 @@ test: weights ## unit, lessons (nbval), structure, lint
 	$(BIN)/pytest tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --nbval-lax --nbval-cell-timeout=1500 \
 		--sanitize-with tests/nbval-sanitize.cfg notebooks
+
+test-hub: weights ## every lesson against a Hub on loopback, and one on a look-alike of Colab
+	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/road_hub.py tests/road_colab.py
 
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks

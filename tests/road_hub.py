@@ -1,0 +1,45 @@
+"""Every lesson from top to bottom on the Hub's road, against the Hub on loopback: `make test-hub`.
+
+Each runs in a fresh kernel with an empty cache, and finds on the Hub what its code names and nothing else.
+"""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from tests.hub import client, content, named
+from tests.hub.server import Hub
+from tools import notebooks
+
+# The longest first, so that two workers end at about the same time.
+LESSONS = sorted(notebooks.lessons(), key=lambda entry: -entry["minutes"])
+
+
+def printed(notebook) -> str:
+    """All that a lesson's cells wrote."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+@pytest.mark.parametrize("slug", [entry["slug"] for entry in LESSONS])
+def test_a_lesson_on_the_hubs_road(slug, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    with Hub(content.build(tmp_path / "hub", named.repositories(slug))) as server:
+        command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
+        command += [f"--ExecutePreprocessor.timeout={notebooks.CELL_SECONDS}"]
+        command += [f"--output-dir={tmp_path}", "--output=executed"]
+        result = subprocess.run(
+            [*command, str(notebooks.NOTEBOOKS / f"{slug}.ipynb")],
+            env=client.environment(server.url, home),
+            capture_output=True,
+            text=True,
+        )
+    assert result.returncode == 0, result.stderr
+    assert client.left_loopback(home) == ""
+    assert server.asked("GET .*/resolve/")
+    text = printed(nbformat.read(tmp_path / "executed.ipynb", as_version=4))
+    assert f"Lesson {slug[:2]} · source: hub" in text
+    assert "is replaced by" not in text, "on the Hub's road nothing is stood in for"
