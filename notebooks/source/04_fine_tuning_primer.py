@@ -229,7 +229,7 @@ import tempfile
 from transformers import Trainer, TrainingArguments
 
 runs = tempfile.TemporaryDirectory()
-STEPS = course.budget(cpu=120, gpu=375)  # of 8 reviews each: 125 steps are one epoch, once through all 1,000
+STEPS = course.budget(cpu=90, gpu=375)  # of 8 reviews each: 125 steps are one epoch, once through all 1,000
 RATE = 5e-5 if body.config.hidden_size >= 768 else 1e-4  # a small model bears larger steps
 
 
@@ -238,9 +238,9 @@ def trainer(name, model, rows, learning_rate=RATE):
         output_dir=f"{runs.name}/{name}", max_steps=STEPS, seed=42, report_to="none",
         per_device_train_batch_size=8, per_device_eval_batch_size=20, fp16=course.device() == "cuda",
         learning_rate=learning_rate, warmup_steps=0.1, weight_decay=0.01,
-        train_sampling_strategy="group_by_length", logging_steps=STEPS // 5,
-        eval_strategy="steps", eval_steps=STEPS // 5, eval_on_start=True,
-        save_strategy="steps", save_steps=STEPS // 5, save_only_model=True, save_total_limit=1,
+        train_sampling_strategy="group_by_length", logging_steps=STEPS // 3,
+        eval_strategy="steps", eval_steps=STEPS // 3, eval_on_start=True,
+        save_strategy="steps", save_steps=STEPS // 3, save_only_model=True, save_total_limit=1,
         load_best_model_at_end=True, metric_for_best_model="accuracy",
         disable_tqdm=False, dataloader_pin_memory=course.device() == "cuda",
     )  # fmt: skip
