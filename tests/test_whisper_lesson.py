@@ -78,11 +78,18 @@ def test_a_missing_clip_is_told_by_name(lesson, processor):
         lesson.DataCollatorSpeechSeq2Seq(processor, 50258)(rows)
 
 
-def test_states_are_cut_to_the_frames_asked_for(lesson, processor):
-    rows = [{**row, "states": torch.ones(1500, 4, dtype=torch.float16)} for row in ROWS]
-    batch = lesson.DataCollatorEncoded(processor, 50258, frames=100)(rows)
+def test_stored_states_take_the_place_of_sound(lesson, processor):
+    rows = [{**row, "states": torch.ones(100, 4, dtype=torch.float16)} for row in ROWS]
+    batch = lesson.DataCollatorEncoded(processor, 50258)(rows)
     assert batch["encoder_outputs"].last_hidden_state.shape == (2, 100, 4)
     assert batch["encoder_outputs"].last_hidden_state.dtype == torch.float32
+
+
+def test_a_short_window_has_the_first_positions_of_a_long_one(lesson):
+    short, whole = lesson.ear(4), lesson.fresh_model().model.encoder
+    assert torch.equal(short.embed_positions.weight, whole.embed_positions.weight[:200])
+    assert [state.shape for state in lesson.encode(short, ROWS)] == [(200, 512)] * 2
+    assert [state.shape for state in lesson.encode(whole, ROWS[:1])] == [(1500, 512)]
 
 
 def test_the_score_is_the_normalised_word_error_rate(lesson, processor):
@@ -113,8 +120,8 @@ def tiny():
 
 
 def test_an_interrupted_training_resumes_to_the_same_loss(lesson, processor, tiny, tmp_path):
-    rows = [{**row, "states": torch.randn(1500, 16).half()} for row in ROWS * 4]
-    collator = lesson.DataCollatorEncoded(processor, 50258, frames=100)
+    rows = [{**row, "states": torch.randn(100, 16).half()} for row in ROWS * 4]
+    collator = lesson.DataCollatorEncoded(processor, 50258)
 
     def train(name, callbacks=(), resume=False):
         arguments = Seq2SeqTrainingArguments(

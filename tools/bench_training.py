@@ -26,6 +26,7 @@ from tools.bench import processor as cpu_name
 
 STORE = catalog.asset("bench") / "whisper_training.json"
 STEPS = 30
+WINDOW = 10  # seconds: the lesson's, from its longest clip
 RATES = {"all weights": 3e-5, "encoder once": 1e-4, "LoRA": 1e-3}
 """Learning rates: the fewer weights learn, the larger the steps they bear."""
 
@@ -69,13 +70,10 @@ def measure(way: str, folder: str) -> dict:
     model = names["fresh_model"]()
     start = model.config.decoder_start_token_id
     names["collator"] = names["DataCollatorSpeechSeq2Seq"](names["processor"], start)
-    longest = max(len(audio.read(row["audio"])) for row in names["train_rows"])
-    names["encoded_collator"] = names["DataCollatorEncoded"](
-        names["processor"], start, frames=longest // 320 + 50
-    )
+    names["encoded_collator"] = names["DataCollatorEncoded"](names["processor"], start)
     encoding = time.perf_counter()
     if way == "encoder once":
-        states = names["encode"](model, names["train_rows"])
+        states = names["encode"](names["ear"](WINDOW), names["train_rows"])
         names["encoded"] = [
             {**row, "states": state} for row, state in zip(names["train_rows"], states, strict=True)
         ]
@@ -87,7 +85,7 @@ def measure(way: str, folder: str) -> dict:
     seconds = run.train().metrics["train_runtime"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     trained = run.model.merge_and_unload() if way == "LoRA" else run.model
-    texts = names["transcribe"](trained.eval(), names["encode"](trained, names["test_rows"]))
+    texts = names["transcribe"](trained.eval(), names["encode"](trained.model.encoder, names["test_rows"]))
     targets = [row["sentence"] for row in names["test_rows"]]
     return {
         "minutes": round((encoding + seconds) / 60, 2),
