@@ -32,7 +32,7 @@ def test_a_notebook_alone_on_colab(colab, tmp_path):
         environment["PYTHONPATH"] = str(client.GUARD)
         del environment["ASR_SOURCE"]
         command = [colab.python, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
-        command += [f"--ExecutePreprocessor.timeout={notebooks.CELL_SECONDS}", notebook]
+        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}", notebook]
         result = subprocess.run(command, env=environment, cwd=content_folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert client.left_loopback(home) == ""

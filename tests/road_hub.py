@@ -29,7 +29,7 @@ def test_a_lesson_on_the_hubs_road(slug, tmp_path):
     home.mkdir()
     with Hub(content.build(tmp_path / "hub", named.repositories(slug))) as server:
         command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
-        command += [f"--ExecutePreprocessor.timeout={notebooks.CELL_SECONDS}"]
+        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}"]
         command += [f"--output-dir={tmp_path}", "--output=executed"]
         result = subprocess.run(
             [*command, str(notebooks.NOTEBOOKS / f"{slug}.ipynb")],

@@ -10,6 +10,8 @@ from pathlib import Path
 
 GUARD = Path(__file__).parent / "guard"
 ROOT = Path(__file__).parents[2]
+CELL_SECONDS = 3000
+"""How long a cell may take here: on one thread, and beside others, several times what it needs alone."""
 
 
 def environment(url: str, home: Path) -> dict[str, str]:
