@@ -246,18 +246,23 @@ def _folder(row: Checkpoint | DataSet) -> Path:
 
 
 class Item(NamedTuple):
-    """Something on the Hub: its `name` in words, and `fetch`, which downloads it into the cache."""
+    """Something on the Hub: its `name`; `fetch` downloads it, `is_there` tells whether the cache has it."""
 
     name: str
     fetch: Callable[[], object]
+    is_there: Callable[[], bool]
 
 
 def everything() -> list[Item]:
     """All that the lessons take from the Hub, checkpoints first."""
-    items = [Item(row.hub, partial(hub.snapshot, row.hub, row.revision)) for row in CHECKPOINTS]
+    items = []
+    for row in CHECKPOINTS:
+        place = (row.hub, row.revision)
+        items.append(Item(row.hub, partial(hub.snapshot, *place), partial(hub.is_cached, *place)))
     for row in DATA_SETS:
         words = " ".join(filter(None, (row.hub, row.config, row.split)))
-        items.append(Item(words, partial(_download, row)))
+        place = (row.hub, row.config, row.split, row.revision)
+        items.append(Item(words, partial(_download, row), partial(hub.is_split_cached, *place)))
     return items
 
 

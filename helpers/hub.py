@@ -87,6 +87,11 @@ def _cached_snapshot(name: str, revision: str | None) -> Path | None:
     return None
 
 
+def is_cached(name: str, revision: str | None = None) -> bool:
+    """Whether `snapshot` would find a checkpoint without asking the Hub."""
+    return _cached_snapshot(name, revision) is not None
+
+
 def split(name: str, config: str | None, part: str, revision: str | None = None) -> Split:
     """Which files a split consists of. The answer is kept, so that the Hub is asked once.
 
@@ -99,14 +104,30 @@ def split(name: str, config: str | None, part: str, revision: str | None = None)
     Raises:
         HubError: no such configuration or split, or it cannot be had.
     """
-    words = filter(None, (name.replace("/", "--"), config, part, revision))
-    record = cache_folder() / "hub" / "--".join(words)
+    record = _record(name, config, part, revision)
     if (record / "split.json").is_file():
         return Split(**json.loads((record / "split.json").read_text(encoding="utf-8")))
     found = newest_split(name, config, part, revision)
     with replacing(record) as scratch:
         (scratch / "split.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
+
+
+def _record(name: str, config: str | None, part: str, revision: str | None) -> Path:
+    """Folder that keeps the answer about a split."""
+    words = filter(None, (name.replace("/", "--"), config, part, revision))
+    return cache_folder() / "hub" / "--".join(words)
+
+
+def is_split_cached(name: str, config: str | None, part: str, revision: str | None = None) -> bool:
+    """Whether `split` and `download` would find a split without asking the Hub."""
+    from huggingface_hub import try_to_load_from_cache
+
+    if not (_record(name, config, part, revision) / "split.json").is_file():
+        return False
+    found = split(name, config, part, revision)
+    where = {"repo_type": "dataset", "revision": found.revision}
+    return all(isinstance(try_to_load_from_cache(name, file, **where), str) for file in found.files)
 
 
 def newest_split(name: str, config: str | None, part: str, revision: str | None = None) -> Split:

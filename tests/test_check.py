@@ -103,14 +103,18 @@ def test_the_hub_is_not_asked_offline(finding, monkeypatch):
 
 
 def test_the_hub_out_of_reach(finding, monkeypatch):
-    from helpers import hub
+    from helpers import catalog, hub
 
     def refuse(*_):
         raise hub.HubError("The Hub cannot be reached: connect to the network.")
 
     monkeypatch.setenv("ASR_SOURCE", "hub")
     monkeypatch.setattr(hub, "newest", refuse)
+    monkeypatch.setattr(catalog, "everything", lambda: [catalog.Item("it", print, lambda: there)])
+    there = False
     assert finding("Hub") == ("Hub", False, "The Hub cannot be reached: connect to the network.")
+    there = True
+    assert finding("Hub").ok, "who has prefetched needs no network"
 
 
 def test_prefetch_needs_the_hub(monkeypatch, capsys):
@@ -126,7 +130,7 @@ def test_prefetch_fetches_everything_and_tells_what_failed(monkeypatch, capsys):
         raise hub.HubError("gone")
 
     monkeypatch.setenv("ASR_SOURCE", "hub")
-    items = [catalog.Item("first", refuse), catalog.Item("second", lambda: None)]
+    items = [catalog.Item("first", refuse, bool), catalog.Item("second", lambda: None, bool)]
     monkeypatch.setattr(catalog, "everything", lambda: items)
     assert command.main(["prefetch"]) == 1
     told = capsys.readouterr()

@@ -158,6 +158,16 @@ def test_a_data_set_with_a_script_is_read_as_the_hub_converted_it(run):
     assert run("os.path.getsize(hub.download('course/scripted', found)[0])") > 1e6
 
 
+def test_the_cache_tells_what_it_holds(run):
+    spanish = "('facebook/multilingual_librispeech', 'spanish', 'dev')"
+    assert run("hub.is_cached('course/tiny')") is run(f"hub.is_split_cached(*{spanish})") is False
+    run(f"hub.split(*{spanish})")
+    assert run(f"hub.is_split_cached(*{spanish})") is False, "its files are known, but not there"
+    run(TINY)
+    run(SPANISH.format(False))
+    assert run("hub.is_cached('course/tiny')") is run(f"hub.is_split_cached(*{spanish})") is True
+
+
 def test_unknown_configuration_and_split(run):
     for config, split, message in [
         ("welsh", "dev", "no configuration 'welsh'"),
