@@ -309,6 +309,10 @@ for seconds in sorted({30, SECONDS}, reverse=True):
     print(f"WER {metrics.wer(targets['test'][:8], texts, 'fr'):.1%}")
 
 # %% [markdown]
+# Time falls with the length of the window. A word here and there falls differently, since the encoder also
+# attends to silence: before and after training must be judged by the same windows. (On a GPU they stay whole.)
+
+# %% [markdown]
 # ## The collator: rows to a batch
 #
 # Features are all of one size. Labels are not, so the **collator** pads them. Three details decide whether
