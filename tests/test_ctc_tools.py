@@ -265,7 +265,7 @@ def test_polishing_leaves_the_lower_half_and_the_positions_as_they_are(tmp_path)
     )
     options = ["--smoke", "--work", str(tmp_path), "--assets", str(tmp_path)]
     for stage in ("polish", "export"):
-        road.run(road.arguments([stage, *options]))
+        road.run(road.arguments([stage, "--share", "0.6", *options]))
     shipped = load_file(tmp_path / "wav2vec2-ctc-en" / "model.safetensors")
     changed = {
         name for name, tensor in shipped.items() if not tensor.equal(network.state_dict()[name].half())
