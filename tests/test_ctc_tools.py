@@ -1,6 +1,8 @@
 """The road to the course's CTC checkpoints: its parts, and the whole of it at a size that learns nothing."""
 
+import hashlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -274,6 +276,12 @@ def test_polishing_leaves_the_lower_half_and_the_positions_as_they_are(tmp_path)
         name.startswith(("lm_head.", "wav2vec2.encoder.layers.1.", "wav2vec2.encoder.layer_norm."))
         for name in changed
     )
+
+
+def test_card_of_the_shipped_checkpoint_names_its_file():
+    folder = Path(export.__file__).parents[2] / "helpers" / "assets" / "wav2vec2-ctc-en"
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert f"`{digest}`" in (folder / "README.md").read_text("utf-8")
 
 
 def _made(folder):
