@@ -310,7 +310,8 @@ for seconds in sorted({30, SECONDS}, reverse=True):
 
 # %% [markdown]
 # Time falls with the length of the window. A word here and there falls differently, since the encoder also
-# attends to silence: before and after training must be judged by the same windows. (On a GPU they stay whole.)
+# attends to silence: before and after training must be judged by the same windows. (On a GPU they stay
+# whole.)
 
 # %% [markdown]
 # ## The collator: rows to a batch
@@ -733,8 +734,8 @@ display.table(
 # %% [markdown]
 # The same weights need not give the same text. faster-whisper fills the *picture* up with zeros, Transformers
 # the *sound*, and silence is darker than zero; rounding to integers moves a little more. What is uncertain
-# then falls one way or the other. Whether it matters, the WER says, and few clips say it badly. So the fastest
-# road transcribes the whole test set.
+# then falls one way or the other. Whether it matters, the WER says, and few clips say it badly. So the
+# fastest road transcribes the whole test set.
 
 # %%
 heard = [unpadded(loaded[usable[-1]], clip) for clip in course.progress(clips, fastest)]
