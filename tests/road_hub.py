@@ -13,9 +13,6 @@ from tests.hub import client, content, named
 from tests.hub.server import Hub
 from tools import notebooks
 
-# The longest first, so that two workers end at about the same time.
-LESSONS = sorted(notebooks.lessons(), key=lambda entry: -entry["minutes"])
-
 
 def printed(notebook) -> str:
     """All that a lesson's cells wrote."""
@@ -23,7 +20,7 @@ def printed(notebook) -> str:
     return "".join(output.get("text", "") for output in outputs)
 
 
-@pytest.mark.parametrize("slug", [entry["slug"] for entry in LESSONS])
+@pytest.mark.parametrize("slug", [path.stem for path in notebooks.longest_first()])
 def test_a_lesson_on_the_hubs_road(slug, tmp_path):
     home = tmp_path / "home"
     home.mkdir()

@@ -92,6 +92,15 @@ def test_readme_table_is_written_between_its_marks():
     assert notebooks.with_table(table) == table
 
 
+def test_every_notebook_is_run_the_longest_first(monkeypatch, capsys):
+    assert set(notebooks.longest_first()) == set(notebooks.NOTEBOOKS.glob("*.ipynb"))
+    times = [{"slug": "01_short", "minutes": 1}, {"slug": "02_long", "minutes": 9}]
+    monkeypatch.setattr(notebooks, "lessons", lambda: times)
+    monkeypatch.setattr("sys.argv", ["notebooks", "--list"])
+    assert notebooks.main() == 0
+    assert capsys.readouterr().out.split() == ["notebooks/02_long.ipynb", "notebooks/01_short.ipynb"]
+
+
 def test_magic_lines_survive_the_text_format():
     for entry in notebooks.lessons():
         setup = notebooks.build(entry).cells[1].source

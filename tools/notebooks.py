@@ -40,6 +40,12 @@ def lessons() -> list[dict]:
     ]
 
 
+def longest_first() -> list[Path]:
+    """The notebooks, in the order in which two workers that run them end at about the same time."""
+    order = sorted(lessons(), key=lambda entry: -entry["minutes"])
+    return [NOTEBOOKS / f"{entry['slug']}.ipynb" for entry in order]
+
+
 def repository() -> str:
     """owner/name, the one setting in pyproject.toml that badges are written from."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -186,7 +192,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build and execute the lessons from their text sources.")
     parser.add_argument("numbers", nargs="*", help="numbers of lessons, e.g. 01 03; none: all")
     parser.add_argument("--prose", action="store_true", help="only prose has changed: keep the outputs")
+    parser.add_argument(
+        "--list", action="store_true", help="print the notebooks, the longest first, and stop"
+    )
     options = parser.parse_args()
+    if options.list:
+        print(*(path.relative_to(ROOT) for path in longest_first()))
+        return 0
     os.environ.setdefault("ASR_SOURCE", "offline")
     for entry in lessons():
         if options.numbers and entry["slug"][:2] not in options.numbers:
