@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 
-import nbformat
 import pytest
 from packaging.utils import canonicalize_name
 
@@ -36,9 +35,7 @@ def test_a_notebook_alone_on_colab(colab, tmp_path):
         result = subprocess.run(command, env=environment, cwd=content_folder, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert client.left_loopback(home) == ""
-    cells = nbformat.read(notebook, as_version=4).cells
-    printed = "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
-    assert f"Lesson {LESSON[:2]} · source: hub" in printed, "on Colab the Hub is the default"
+    assert f"Lesson {LESSON[:2]} · source: hub" in client.printed(notebook), "on Colab the Hub is the default"
     assert server.asked("GET .*/resolve/")
 
     after = colab.packages()

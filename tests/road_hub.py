@@ -6,18 +6,11 @@ Each runs in a fresh kernel with an empty cache, and finds on the Hub what its c
 import subprocess
 import sys
 
-import nbformat
 import pytest
 
 from tests.hub import client, content, named
 from tests.hub.server import Hub
 from tools import notebooks
-
-
-def printed(notebook) -> str:
-    """All that a lesson's cells wrote."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return "".join(output.get("text", "") for output in outputs)
 
 
 @pytest.mark.parametrize("slug", [path.stem for path in notebooks.longest_first()])
@@ -37,6 +30,6 @@ def test_a_lesson_on_the_hubs_road(slug, tmp_path):
     assert result.returncode == 0, result.stderr
     assert client.left_loopback(home) == ""
     assert server.asked("GET .*/resolve/")
-    text = printed(nbformat.read(tmp_path / "executed.ipynb", as_version=4))
+    text = client.printed(tmp_path / "executed.ipynb")
     assert f"Lesson {slug[:2]} · source: hub" in text
     assert "is replaced by" not in text, "on the Hub's road nothing is stood in for"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
+
 GUARD = Path(__file__).parent / "guard"
 ROOT = Path(__file__).parents[2]
 CELL_SECONDS = 3000
@@ -33,6 +35,12 @@ def left_loopback(home: Path) -> str:
     """Names that were tried outside loopback; nothing, it is hoped."""
     log = home / "left-loopback.txt"
     return log.read_text(encoding="utf-8") if log.exists() else ""
+
+
+def printed(notebook: Path) -> str:
+    """All that a notebook's cells wrote."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
 
 
 class Failure(Exception):

@@ -11,12 +11,13 @@ from transformers import Wav2Vec2ForCTC
 from tools.ctc import evaluate, export, model, synthesise, train, transfer
 
 STAGES = ("synthesise", "start", "letters", "polish", "export", "evaluate")
-# name, clips, first sentence, language; no sentence is read by two sources
+# name, clips, first sentence, language; no sentence is read by two sources (flite has sentences of its own)
 FULL = [
     *(("human", 0, 0, language) for language in ("en", "es", "fr", "it")),
     ("kokoro", 2000, 0, "en"),
     ("hibari", 12000, 2000, "en"),
     ("joe", 4000, 14000, "en"),
+    ("flite", 12000, 0, "en"),
     ("unseen", 80, 23000, "en"),
 ]
 SMOKE = [("formant", 16, 0, "en")]
@@ -41,6 +42,9 @@ def arguments(values=None):
     parser.add_argument("--minutes", type=float, help="limit of the training")
     parser.add_argument(
         "--share", type=float, default=1.0, help="of polished weights in the export, the rest is from before"
+    )
+    parser.add_argument(
+        "--upper", type=int, help="layers that learn in the polish, from the top; half of them if not given"
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -102,8 +106,9 @@ def run(options):
         polished.parent.mkdir(parents=True, exist_ok=True)
         if not begun.is_file():
             torch.save(known, begun)
-        half = unmasked.config.num_hidden_layers // 2
-        settings = {"rates": train.POLISH, "first_layer": half, "seconds": 20.0, "head_steps": 0}
+        layers = unmasked.config.num_hidden_layers
+        first = layers - (layers // 2 if options.upper is None else options.upper)
+        settings = {"rates": train.POLISH, "first_layer": first, "seconds": 20.0, "head_steps": 0}
         _train(unmasked, options, "polish", shares=POLISH_SHARES, **settings)
     if "export" in stages:
         if not polished.is_file():

@@ -1,6 +1,7 @@
 """Sentences to be read aloud, each as written (for the voice) and as a label (for CTC).
 
-Written sources are Debian packages (fortunes, bible-kjv); everyday sentences come from word lists of ours.
+Written sources are Debian packages (fortunes, bible-kjv, wordnet-base); everyday sentences come from word
+lists of ours.
 Nothing of the course's own data sets is read here.
 """
 
@@ -10,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 FORTUNES = Path("/usr/share/games/fortunes")
+WORDNET = Path("/usr/share/wordnet")
 ENGLISH_FILES = [
     "cookie",
     "computers",
@@ -253,3 +255,15 @@ def collect(count, seed=0):
     found = list(dict.fromkeys(written + scripture + rest))
     rng.shuffle(found)
     return found[:count]
+
+
+def examples(seed=0):
+    """The sentences that WordNet 3 gives as examples of its words, in a fixed random order."""
+    found = []
+    for kind in ("adj", "adv", "noun", "verb"):
+        for line in (WORDNET / f"data.{kind}").read_text(encoding="utf-8").splitlines():
+            for example in re.findall(r'"([^"]+)"', line.partition("|")[2]):
+                found += sentences(example)
+    found = list(dict.fromkeys(found))
+    random.Random(seed).shuffle(found)
+    return found
