@@ -14,7 +14,7 @@ test: weights ## unit, lessons (nbval), structure, lint
 	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check helpers tools tests
-	$(BIN)/pytest tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax \
 		--nbval-cell-timeout=1500 --sanitize-with tests/nbval-sanitize.cfg \
 		$$($(BIN)/python -m tools.notebooks --list)

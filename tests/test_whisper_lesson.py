@@ -92,6 +92,12 @@ def test_a_short_window_has_the_first_positions_of_a_long_one(lesson):
     assert [state.shape for state in lesson.encode(whole, ROWS[:1])] == [(1500, 512)]
 
 
+def test_a_mean_of_weights_lies_between_old_and_new(lesson):
+    old, new = {"weight": torch.tensor([0.0, 2.0])}, {"weight": torch.tensor([1.0, 4.0])}
+    for share, between in ((0.0, [0.0, 2.0]), (0.5, [0.5, 3.0]), (1.0, [1.0, 4.0])):
+        assert lesson.mean_of_weights(old, new, share)["weight"].tolist() == between
+
+
 def test_the_score_is_the_normalised_word_error_rate(lesson, processor):
     def ids(texts):
         return processor.tokenizer(texts, padding=True, return_tensors="np").input_ids

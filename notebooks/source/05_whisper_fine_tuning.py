@@ -407,8 +407,8 @@ def score(evaluation):
 # %% tags=["tested"]
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-STEPS = course.budget(cpu=126, gpu=700)
-EVERY = course.budget(cpu=42, gpu=100)  # evaluate and save
+STEPS = course.budget(cpu=176, gpu=700)
+EVERY = course.budget(cpu=44, gpu=100)  # evaluate and save
 
 
 def settings(name):
@@ -509,35 +509,54 @@ display.figure(left.figure, alt="Training and validation loss by step, and valid
 # The same 46 clips, and the everyday sentences that training has not heard. Where the encoder was trained
 # too, its states are new.
 
-# %%
-if not ON_STATES:
-    states = {name: encode(model.model.encoder, parts[name]) for name in targets}
-after = {name: transcribe(model, states[name]) for name in targets}
-scores["after"] = report(targets["test"], after["test"])
-scores["after"]["WER, everyday"] = metrics.wer(targets["everyday"], after["everyday"], "fr")
-display.table([{"": when, **figures} for when, figures in scores.items()],
-              formats=dict.fromkeys(scores["after"], ".1%"))  # fmt: skip
 
 # %%
-low, high = (f"{100 * bound:.1f} %" for bound in
-             metrics.confidence_interval(targets["test"], after["test"], "fr")[1:])  # fmt: skip
-print(f"95 % of draws of 46 such clips would give a WER between {low} and {high}.")
-course.record("WER after", scores["after"]["WER"], "%")
-course.record("Seen terms heard right after", scores["after"]["terms, seen"], "%")
-course.record("Unseen terms heard right after", scores["after"]["terms, unseen"], "%")
-lost = scores["after"]["WER, everyday"] - scores["before"]["WER, everyday"]
+def judge(model):
+    heard = states if ON_STATES else {name: encode(model.model.encoder, parts[name]) for name in targets}
+    texts = {name: transcribe(model, heard[name]) for name in targets}
+    everyday = metrics.wer(targets["everyday"], texts["everyday"], "fr")
+    return texts, {**report(targets["test"], texts["test"]), "WER, everyday": everyday}
+
+
+_, scores["trained"] = judge(model)
+
+# %% [markdown]
+# A model that learns one thing forgets another: what the everyday sentences lose, they lose in spite of the
+# others that were mixed in. There is a cheap remedy. Old and new weights lie close together, and so does
+# everything **between** them: a mean of both is a model too. It keeps much of what was learnt and gives back
+# much of what was forgotten (*robust fine-tuning*, WiSE-FT).
+
+# %% tags=["tested"]
+def mean_of_weights(old, new, share):
+    """Weights on the way from `old` (share 0) to `new` (share 1)."""
+    return {name: old[name].lerp(weight, share) for name, weight in new.items()}
+
+
+# %%
+SHARE = 0.7
+model.load_state_dict(mean_of_weights(fresh_model().state_dict(), model.state_dict(), SHARE))
+after, scores[f"{SHARE:.0%} trained"] = judge(model)
+display.table([{"": when, **figures} for when, figures in scores.items()],
+              formats=dict.fromkeys(scores["trained"], ".1%"))  # fmt: skip
+
+# %%
+final = scores[f"{SHARE:.0%} trained"]
+interval = metrics.confidence_interval(targets["test"], after["test"], "fr")
+print(f"95 % of draws of 46 such clips would give a WER between {interval.low:.1%} and {interval.high:.1%}.")
+course.record("WER after", final["WER"], "%")
+course.record("Seen terms heard right after", final["terms, seen"], "%")
+course.record("Unseen terms heard right after", final["terms, unseen"], "%")
+lost = final["WER, everyday"] - scores["before"]["WER, everyday"]
 course.record("Everyday French, change of WER (points)", 100 * lost)
-assert scores["after"]["WER"] < 0.6 * scores["before"]["WER"]
-assert scores["after"]["terms, seen"] > 0.7 and lost < 0.08
+assert final["WER"] < 0.6 * scores["before"]["WER"]
+assert final["terms, seen"] > 0.7 and lost < 0.05
 
 # %% [markdown]
 # Terms that training has said come out right far more often than before. Terms it has not said gain less:
 # fine-tuning teaches *these* words, not medicine. The remedy is data with the words you need.
 #
-# The last column is the price. A model that learns one thing forgets another: what the everyday sentences
-# lost, they lost in spite of the others that were mixed in (exercise 3 leaves those out). The learning rate
-# sets the bargain. When this lesson was written, offline on a CPU, half of it cost everyday French 2 points
-# and found 70 % of the seen terms, where the full rate found 80 % and cost 3 to 5.
+# The last column is the price. `SHARE` sets the bargain: more of the new weights, more terms and less of the
+# old French. Learning rate and number of steps set it too, but only by training again.
 
 # %%
 for target, old, new in list(zip(targets["test"], before["test"], after["test"], strict=True))[:3]:
@@ -678,14 +697,15 @@ print("this device computes with:", ", ".join(usable), "| not with:", ", ".join(
 # %% [markdown]
 # Does it still write the same text, and how fast? Every engine hears the same clips one by one, as it would
 # at work, from sound to text. faster-whisper pads to 30 s as Transformers does. `longform.transcribe` (lesson
-# 3) gives the same engine windows as long as the speech in them.
+# 3) gives the same engine windows as long as the speech in them. That saves so much that it can afford two
+# candidates (beams) where the others keep one.
 
 # %%
 from faster_whisper import WhisperModel
 
 from helpers import longform
 
-FIRST = course.budget(cpu=12, gpu=46)
+FIRST = course.budget(cpu=6, gpu=46)
 SAME = {"language": "fr", "beam_size": 1, "temperature": 0.0, "condition_on_previous_text": False,
         "without_timestamps": True}  # fmt: skip
 clips = [audio.read(row["audio"]) for row in test_rows]
@@ -701,7 +721,7 @@ def padded(engine, clip):
 
 
 def unpadded(engine, clip):
-    return " ".join(segment.text for segment in longform.transcribe(engine, clip, "fr", beam_size=1))
+    return " ".join(segment.text for segment in longform.transcribe(engine, clip, "fr"))
 
 
 # %%
@@ -712,7 +732,7 @@ loaded = {
 }
 roads = {"Transformers": by_transformers}
 roads |= {f"CTranslate2 {kind}": partial(padded, engine) for kind, engine in loaded.items()}
-fastest = f"CTranslate2 {usable[-1]}, short windows"
+fastest = f"CTranslate2 {usable[-1]}, short windows, 2 beams"
 roads[fastest] = partial(unpadded, loaded[usable[-1]])
 texts, seconds = {}, {}
 for name, hear in roads.items():
@@ -741,9 +761,9 @@ display.table(
 heard = [unpadded(loaded[usable[-1]], clip) for clip in course.progress(clips, fastest)]
 rounded = metrics.wer(targets["test"], heard, "fr")
 course.record(f"{fastest}, against Transformers", seconds["Transformers"] / seconds[fastest], "×")
-course.record("Its WER minus that of Transformers (points)", 100 * (rounded - scores["after"]["WER"]))
-assert abs(errors["CTranslate2 float32"] - errors["Transformers"]) < 0.02
-assert rounded < scores["after"]["WER"] + 0.03
+course.record("Its WER minus that of Transformers (points)", 100 * (rounded - final["WER"]))
+assert abs(errors["CTranslate2 float32"] - errors["Transformers"]) < 0.05
+assert rounded < final["WER"] + 0.03
 
 # %% [markdown]
 # ## Live
@@ -771,7 +791,7 @@ for piece in pieces:
     buffer = np.concatenate([buffer, piece])
     over = np.abs(piece).max() < 0.02
     if not over:
-        words = padded(engine, buffer).split()
+        words = unpadded(engine, buffer).split()
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(previous, words, strict=False))
     agreed = words if over else [word for word, _ in pairs]
     confirmed, previous = max(agreed, confirmed, key=len), words
@@ -800,6 +820,8 @@ for piece in pieces:
 #
 # - Radford and others: [Robust speech recognition via large-scale weak
 #   supervision](https://arxiv.org/abs/2212.04356) (2022): Whisper.
+# - Wortsman and others: [Robust fine-tuning of zero-shot models](https://arxiv.org/abs/2109.01903) (2022):
+#   the mean of old and new weights.
 # - Hu and others: [LoRA](https://arxiv.org/abs/2106.09685) (2021): small matrices instead of all weights.
 # - Macháček, Dabre, Bojar: [Turning Whisper into a real-time
 #   system](https://arxiv.org/abs/2307.14743) (2023): confirming what two passes agree on.

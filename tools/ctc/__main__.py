@@ -21,7 +21,7 @@ FULL = [
     ("unseen", 80, 23000, "en"),
 ]
 SMOKE = [("formant", 16, 0, "en")]
-SHARES = {"human": 3, "kokoro": 3, "joe": 0.7, "hibari": 0.5}
+SHARES = {"human": 3, "kokoro": 5, "joe": 0.7, "hibari": 0.5, "flite": 0.7}
 POLISH_SHARES = SHARES | {"human": 1}  # spelling comes from new sentences, not from prompts known by heart
 
 

@@ -51,9 +51,9 @@ def augment(audio, rng, human=False):
     """A random mixture of all of these; half the clips keep their own speed, human ones their own line."""
     if rng.random() < 0.5:
         audio = change_speed(audio, rng.uniform(0.92, 1.12))
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         audio = reverberate(audio, rng.uniform(0.1, 0.4), rng)
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         audio = add_noise(audio, rng.uniform(12, 40), rng)
     if not human and rng.random() < 0.15:
         audio = telephone(audio)

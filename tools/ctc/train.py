@@ -19,7 +19,7 @@ from tools.ctc.augment import augment
 from tools.ctc.model import LETTERS, letter_vocabulary
 
 RATES = {"head": 3e-3, "projection": 1e-4, "layers": 2e-4}
-POLISH = {"head": 3e-4, "projection": 0.0, "layers": 1.5e-4}  # a head that can spell must not be shaken
+POLISH = {"head": 1e-4, "projection": 0.0, "layers": 5e-5}  # a head that can spell must not be shaken
 
 
 class Corpus:
