@@ -230,9 +230,9 @@ for entry in scores:
 #
 # ## Many clips
 #
-# One clip is an anecdote. Give each model many: on a GPU all, on a CPU every second one. A generator feeds the
-# pipeline, which can group them in batches. A batch keeps a GPU busy. On a CPU one clip is work enough, and
-# batches bring nothing.
+# One clip is an anecdote. Give each model many: on a GPU all, on a CPU every second one. A generator feeds
+# the pipeline, which can group them in batches. A batch keeps a GPU busy. On a CPU one clip is work enough,
+# and batches bring nothing.
 
 
 # %%
