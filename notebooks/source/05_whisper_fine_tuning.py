@@ -557,6 +557,11 @@ assert final["terms, seen"] > 0.7 and lost < 0.06
 #
 # The last column is the price. `SHARE` sets the bargain: more of the new weights, more terms and less of the
 # old French. Learning rate and number of steps set it too, but only by training again.
+#
+# We had set ourselves a goal: 80 % of the seen terms, at no more than 2 points lost on everyday French. When
+# this lesson was written, offline on a CPU, it was not reached. The trained weights found 79 % and lost 6
+# points; the mean found 77 % and lost 3. Forty everyday sentences, heard a few times each, are a thin
+# reminder of a whole language.
 
 # %%
 for target, old, new in list(zip(targets["test"], before["test"], after["test"], strict=True))[:3]:
