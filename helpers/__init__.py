@@ -1,8 +1,5 @@
 """What the lessons share. Importing it is light: neither torch nor transformers is loaded."""
 
-from . import source
+from .supply.source import set_environment
 
-if source.source() == "offline":
-    source.keep_off_the_network()
-else:
-    source.keep_to_the_hub()
+set_environment()

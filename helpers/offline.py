@@ -19,7 +19,7 @@ from .encoder import write_multilingual
 from .export import replacing, to_transformers
 
 _SUMS = "SHA256SUMS"
-_EDITION = "1"
+_EDITION = "2"
 """Part of the folder's name: raise it when a recipe changes, and every cache is made anew."""
 
 
@@ -171,11 +171,25 @@ _REVIEWS = "c8293b0d942e90e223ea2c0955d969040d1a1be514a978b9af0698940bd13350"
 
 
 def _film_reviews(folder: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features, Value
+
     with tarfile.open(fetch()["vaderSentiment"]) as outer:
         inner = outer.extractfile("vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz").read()
     with tarfile.open(fileobj=io.BytesIO(inner)) as archive:
         data = archive.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").read()
-    (folder / "reviews.tsv").write_bytes(_refuse_unless(data, _REVIEWS, "The film review file"))
+    text = _refuse_unless(data, _REVIEWS, "The film review file").decode("utf-8")
+    rated = [line.split("\t") for line in text.splitlines()]
+    rows = [(text.strip(), int(float(rating) > 0)) for _, rating, text in rated if abs(float(rating)) >= 1]
+    columns = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
+    for split in ("train", "test"):
+        # A fixed tenth is the test split.
+        mine = [row for number, row in enumerate(rows) if (number % 10 == 0) == (split == "test")]
+        texts, labels = zip(*mine, strict=True)
+        table = Dataset.from_dict({"text": texts, "label": labels}, features=columns)
+        table.to_parquet(folder / f"{split}.parquet")
+    files = "".join(f"  - split: {split}\n    path: {split}.parquet\n" for split in ("train", "test"))
+    card = f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
+    (folder / "README.md").write_text(card, encoding="utf-8")
 
 
 def _multilingual(folder: Path) -> None:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from .rendered import STYLE, Rendered, heading
+from .show import STYLE, Rendered, heading
 from .subtitles import Segment, read_segments
 
 

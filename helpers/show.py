@@ -1,20 +1,50 @@
-"""What a lesson shows: differences, tables and figures; the players of `players` under the same roof."""
+"""What a lesson shows: differences in colour, and figures with alternative text."""
 
 from __future__ import annotations
 
 import base64
-import math
-import numbers
 import unicodedata
-from collections.abc import Iterable, Mapping
 from html import escape
 
 from . import metrics
 from .alignment import Edit, align
-from .players import captioned_player, listen, word_player
-from .rendered import STYLE, Rendered, heading
 
-__all__ = ["Rendered", "captioned_player", "diff", "figure", "listen", "table", "word_player"]
+STYLE = """
+.asr-box{max-width:52em;margin:.4em 0;line-height:1.4}
+.asr-box button{font:inherit;color:inherit;background:none;cursor:pointer;
+  border:1px solid #8886;border-radius:.3em}
+.asr-box button:hover,.asr-box button:focus-visible{outline:2px solid #56b4e9}
+.asr-box audio{width:100%;max-width:30em;display:block;margin:.3em 0}
+.asr-note{opacity:.75;font-size:.85em;margin:.3em 0}
+"""
+"""What all boxes share. Colours are tints of whatever lies behind, so that dark themes stay readable."""
+
+
+class Rendered:
+    """Something to show: HTML where it can be drawn, plain text (`str`, `repr`) everywhere else.
+
+    Attributes:
+        html: complete in itself; asks no network.
+        text: says the same.
+    """
+
+    def __init__(self, html: str, text: str):
+        self.html, self.text = html, text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/html": self.html, "text/plain": self.text}
+
+
+def heading(title: str | None) -> str:
+    """A line above a box, as HTML; "" without a title."""
+    return f"<div><b>{escape(title)}</b></div>" if title else ""
+
 
 MISSING = "***"
 """Stands where the other side has a word too many, as in NIST's sclite."""
@@ -155,112 +185,6 @@ def _diff_lines(edits: list[Edit], unit: str, limit: int = 88) -> list[str]:
         used += width + len(glue)
     names = ("target     ", "prediction ", "           ")
     return ["\n".join(map(str.rstrip, map(str.__add__, names, block))) for block in rows]
-
-
-def table(
-    rows: Iterable[Mapping | tuple], caption: str | None = None, formats: Mapping[str, str] | None = None
-) -> Rendered:
-    """A table from a list of rows.
-
-    Args:
-        rows: dicts, or named tuples; the columns are those of all rows, in order of first appearance.
-        caption: a line above.
-        formats: format specification for a column, for example {"WER": ".1%"}. Without one, whole numbers get
-            commas between thousands and other numbers three significant digits; None and NaN become a dash.
-
-    Returns:
-        Rendered.
-
-    Raises:
-        TypeError: a row is neither a dict nor a named tuple.
-        ValueError: no row; a format for a column that is not there.
-    """
-    if isinstance(rows, (str, Mapping)) or not isinstance(rows, Iterable):
-        raise TypeError(f"The rows are {type(rows).__name__}: pass a list of dicts.")
-    records = [_record(row, number) for number, row in enumerate(rows)]
-    if not records:
-        raise ValueError("There is no row to show.")
-    columns = list(dict.fromkeys(column for record in records for column in record))
-    formats = formats or {}
-    for column in formats:
-        if column not in columns:
-            raise ValueError(
-                f"There is no column {column!r} to format: there are {', '.join(map(str, columns))}."
-            )
-    cells = [[_cell(record.get(column), formats.get(column)) for column in columns] for record in records]
-    numeric = [
-        all(_is_number(record.get(column)) or record.get(column) is None for record in records)
-        for column in columns
-    ]
-    return Rendered(
-        _table_html(columns, cells, numeric, caption), _table_text(columns, cells, numeric, caption)
-    )
-
-
-def _record(row, number: int) -> dict:
-    if hasattr(row, "_asdict"):
-        return row._asdict()
-    if isinstance(row, Mapping):
-        return dict(row)
-    raise TypeError(f"Row {number} is {type(row).__name__}: pass a dict.")
-
-
-def _is_number(value) -> bool:
-    return not isinstance(value, (bool, str)) and hasattr(value, "__float__")
-
-
-def _cell(value, spec: str | None) -> str:
-    if value is None or (_is_number(value) and math.isnan(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not _is_number(value):
-        return str(value)
-    if spec is not None:
-        return format(value, spec)
-    if isinstance(value, numbers.Integral):
-        return format(value, ",")
-    return format(value, ",.0f") if 1000 <= abs(value) < math.inf else format(float(value), ".3g")
-
-
-def _table_html(columns: list, cells: list[list[str]], numeric: list[bool], caption: str | None) -> str:
-    sides = ["right" if number else "left" for number in numeric]
-    rule = "border-bottom:1px solid #8886;padding:.25em .8em;"
-    head = "".join(
-        f'<th scope="col" style="{rule}text-align:{side}">{escape(str(column))}</th>'
-        for column, side in zip(columns, sides, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="{rule}text-align:{side};font-variant-numeric:tabular-nums">{escape(cell)}</td>'
-            for cell, side in zip(row, sides, strict=True)
-        )
-        + "</tr>"
-        for row in cells
-    )
-    title = (
-        f'<caption style="text-align:left;padding:.3em .8em;opacity:.75">{escape(caption)}</caption>'
-        if caption
-        else ""
-    )
-    return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:.4em 0">'
-        f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _table_text(columns: list, cells: list[list[str]], numeric: list[bool], caption: str | None) -> str:
-    rows = [list(map(str, columns)), *cells]
-    widths = [max(_width(row[place]) for row in rows) for place in range(len(columns))]
-    lines = [caption] if caption else []
-    for row in rows:
-        pieces = []
-        for cell, width, number in zip(row, widths, numeric, strict=True):
-            space = " " * (width - _width(cell))
-            pieces.append(space + cell if number else cell + space)
-        lines.append("  ".join(pieces).rstrip())
-    return "\n".join(lines)
 
 
 def figure(fig, alt: str, dpi: int = 100) -> None:

@@ -1,0 +1,23 @@
+"""The functions that a lesson writes in its own cells, executed from its source."""
+
+from types import SimpleNamespace
+
+import jupytext
+
+from tools.notebooks import NOTEBOOKS
+
+
+def tested(slug: str, **given) -> SimpleNamespace:
+    """Run the cells of a lesson that are tagged "tested", in order, and give what they define.
+
+    Args:
+        slug: name of the lesson's source, e.g. "02_ctc_probing".
+        given: what other cells would have defined before, by name.
+    """
+    cells = jupytext.read(NOTEBOOKS / "source" / f"{slug}.py").cells
+    tagged = [cell for cell in cells if "tested" in cell.metadata.get("tags", [])]
+    assert tagged, f"no cell of {slug} is tagged 'tested'"
+    namespace = dict(given)
+    for cell in tagged:
+        exec(compile(cell.source, f"{slug}, a tested cell", "exec"), namespace)
+    return SimpleNamespace(**namespace)
