@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import audio
+from .decode import is_cut_short
 from .normalising import normalise
 
 SECONDS = 30.0
@@ -41,7 +42,7 @@ def pairs(folder: str | Path, seconds: float = SECONDS, tokenizer=None) -> list[
     Raises:
         CorpusError: everything that is wrong, one line each: a clip without transcript or the other way
             round, two clips or texts of one name, a transcript that is not UTF-8, has no words or does not
-            fit its clip, a clip that cannot be read, is silent or too long.
+            fit its clip, a clip that cannot be read, is cut short, silent or too long.
     """
     folder = Path(folder).expanduser()
     for name in ("audio", "reports"):
@@ -91,6 +92,8 @@ def _checked_pair(clip: Path, text: Path, seconds: float, tokenizer) -> tuple[st
     try:
         samples = audio.check(audio.read(clip), max_seconds=seconds)
         length = len(samples) / audio.SAMPLE_RATE
+        if is_cut_short(clip.read_bytes()):
+            wrong.append(f"audio/{clip.name} ends before its header says: copy it again.")
     except audio.AudioError as error:
         wrong.append(f"audio/{clip.name}: {str(error).replace(str(clip), clip.name)}")
     try:

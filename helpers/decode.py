@@ -76,6 +76,26 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, int]:
     )
 
 
+def is_cut_short(data: bytes) -> bool:
+    """Whether an audio file ends before its own header says: a copy or an upload that broke off.
+
+    Formats whose header does not say (Ogg, raw MP3) are taken as whole.
+    """
+    import soundfile
+
+    if data[:4] == b"RIFF":
+        promised = int.from_bytes(data[4:8], "little") + 8
+        return len(data) + 1 < promised < 0xFFFF_FF00  # what streams write when they do not know
+    try:
+        promised = soundfile.info(io.BytesIO(data)).frames
+    except soundfile.LibsndfileError:
+        return False
+    try:
+        return len(soundfile.read(io.BytesIO(data))[0]) < 0.9 * promised
+    except soundfile.LibsndfileError:
+        return True
+
+
 def _by_soundfile(data: bytes) -> tuple[np.ndarray, int]:
     """Mono samples and rate; none where libsndfile does not know the format."""
     import soundfile

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from . import audio
+from .segments import Segment, read_segments
 from .show import Rendered, box, heading
-from .subtitles import Segment, read_segments
 
 # One voice at a time: a player that starts stops the others on the page.
 _ALONE = "document.querySelectorAll('audio').forEach(a=>{if(a!==this)a.pause()})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .subtitles import read_segments
+from .segments import read_segments
 
 # Okabe, Ito: Color universal design (2008): told apart with every kind of colour vision.
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"

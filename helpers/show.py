@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import metrics
 from .alignment import Edit, align
+from .subtitles import columns
 
 WEB = Path(__file__).parent / "web"
 """The style sheets and scripts of what is shown."""
@@ -86,10 +87,10 @@ def diff(
     note = f"{wrong} edit{'s' * (wrong != 1)} for {said} {'words' if unit == 'word' else 'characters'}"
     kinds = [mark for kind, mark in _MARKS.items() if any(edit.kind == kind for edit in edits)]
     legend = "".join(f" · <{tag}>{meaning}</{tag}>" for tag, meaning in kinds)
-    columns = [_Column(edit, unit) for edit in edits]
-    html = "\n".join(_lines(columns, unit, as_html=True))
+    cells = [_Column(edit, unit) for edit in edits]
+    html = "\n".join(_lines(cells, unit, as_html=True))
     html = f'{heading(title)}<pre>{html}</pre><div class="asr-note">{note}{legend}</div>'
-    text = _lines(columns, unit, as_html=False)
+    text = _lines(cells, unit, as_html=False)
     return Rendered(box("diff", html), "\n".join([*([title] if title else []), *text, note]))
 
 
@@ -125,23 +126,23 @@ class _Column:
         if unit == "char" and mark:
             sides = [_visible(side) for side in sides]
         self.cells = (*sides, mark)
-        self.width = max(map(_width, self.cells))
+        self.width = max(map(columns, self.cells))
         self.tag = _MARKS[edit.kind][0] if mark else None
         self.marked = 0 if edit.kind == "delete" else 1
 
     def cell(self, row: int, as_html: bool) -> str:
         text = self.cells[row]
-        space = " " * (self.width - _width(text))
+        space = " " * (self.width - columns(text))
         if not as_html:
             return text + space
         tagged = self.tag and row == self.marked
         return (f"<{self.tag}>{escape(text)}</{self.tag}>" if tagged else escape(text)) + space
 
 
-def _lines(columns: list[_Column], unit: str, as_html: bool) -> list[str]:
+def _lines(edits: list[_Column], unit: str, as_html: bool) -> list[str]:
     glue = " " if unit == "word" else ""
     blocks, used = [[]], 0
-    for column in columns:
+    for column in edits:
         if used + column.width > _COLUMNS and used:
             blocks.append([])
             used = 0
@@ -160,12 +161,6 @@ def _visible(character: str) -> str:
     if character.isspace():
         return "␣"
     return "◌" + character if unicodedata.category(character)[0] == "M" else character
-
-
-def _width(text: str) -> int:
-    """Columns in a fixed-width font: combining marks take none, East Asian wide characters two."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
 
 
 def figure(fig, alt: str, dpi: int = 100) -> None:
