@@ -212,7 +212,7 @@ def spell(log_probs, path):
     return letters, words
 
 
-# %% tags=["nbval-check-output", "report"]
+# %% tags=["nbval-check-output"]
 import evaluate
 
 wer = evaluate.load(catalog.metric("wer"), keep_in_memory=True)
@@ -296,7 +296,7 @@ def kind(said, got):
     return "one sound off" if distance(sound(said), sound(got)) == 1 else "other"
 
 
-# %% tags=["nbval-check-output", "report"]
+# %% tags=["nbval-check-output"]
 import pandas as pd
 from collections import Counter
 
@@ -623,7 +623,7 @@ upper, middle, lower = plots.axes(3, height=1.3, sharex=True, height_ratios=[4, 
 spectrogram(samples, 0, 100, upper)
 for letter in letters:
     if letter.start < 100 and letter.text != " ":
-        middle.text(letter.start * FRAME, 0.5, letter.text, ha="center", va="center", fontsize=10)
+        middle.text(letter.start * FRAME, 0.5, letter.text, ha="center", va="center", fontsize=9)
 middle.set_yticks([0.5], ["letters"])
 middle.tick_params(length=0)
 middle.spines[:].set_visible(False)
