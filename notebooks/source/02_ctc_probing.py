@@ -642,7 +642,7 @@ show.figure(upper.figure, alt + " ".join(word for _, _, word in shown))
 # %% tags=["nbval-check-output"]
 words = written[2][1]
 sure = [(*span, word.probability) for span, word in zip(timed(words, len(log_probs)), words, strict=True)]
-edits = [edit for edit in alignment.align(clip["text"].split(), texts[2].split()) if edit.prediction]
+edits = [edit for edit in alignment.align(clip["text"], texts[2]) if edit.prediction]
 pairs = list(zip(edits, words, strict=True))
 missed = [word.text for edit, word in pairs if edit.kind != "equal" and word.probability >= 0.6]
 false = [word.text for edit, word in pairs if edit.kind == "equal" and word.probability < 0.6]
@@ -658,19 +658,14 @@ players.word_player(samples, RATE, sure, "What the model wrote", unsure_below=0.
 # %% tags=["nbval-check-output", "report"]
 from sklearn.metrics import roc_auc_score, roc_curve
 
-pairs, least, mean = [], [], []
-for target_text, (letters, words) in zip(targets, written, strict=True):
-    edits = alignment.align(target_text.split(), [word.text for word in words])
+pairs = []
+for target_text, text in zip(targets, texts, strict=True):
+    edits = alignment.align(target_text, text)
     pairs += [(edit.target, edit.prediction) for edit in edits if edit.prediction]
-    for word in words:
-        inside = [letter.probability for letter in letters if word.start <= letter.start < word.end]
-        least.append(min(inside))
-        mean.append(np.mean(inside))
 wrong = np.array([said != got for said, got in pairs])
-least, mean = np.array(least), np.array(mean)
+least = np.array([word.probability for _, words in written for word in words])
 print(f"{len(wrong)} words, {wrong.mean():.1%} of them wrong: the base rate")
-print(f"AUC by the least sure letter {roc_auc_score(wrong, -least):.1%}", end=", ")
-print(f"by the mean of all {roc_auc_score(wrong, -mean):.1%}")
+print(f"AUC by the least sure letter: {roc_auc_score(wrong, -least):.1%}")
 order = np.argsort(least, kind="stable")
 fifth = len(order) // 5
 unsure, sure = wrong[order[:fifth]].mean(), wrong[order[-fifth:]].mean()
