@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import audio
-from .export import replacing
+from .supply.files import replacing
 
 SECONDS = 30.0
 """Whisper's window: of a longer clip it would never hear the end."""
@@ -22,13 +22,15 @@ def unpack(parquet: str | Path, folder: str | Path) -> Path:
 
     Args:
         parquet: a file with the columns number, audio (bytes inside) and sentence.
-        folder: folder to write; an existing one is replaced when, and only when, all went well.
+        folder: folder to write; an existing one is replaced only if the course wrote it and nobody has
+            changed it since (`files.replacing`).
 
     Returns:
         `folder`.
 
     Raises:
         CorpusError: no such file, or other columns.
+        FolderError: `folder` holds files that are not the course's, or that were changed.
     """
     import pyarrow.parquet as pq
 
@@ -38,7 +40,7 @@ def unpack(parquet: str | Path, folder: str | Path) -> Path:
     table = pq.read_table(parquet)
     if missing := {"number", "audio", "sentence"} - set(table.column_names):
         raise CorpusError(f"{parquet} has no column {', '.join(sorted(missing))}: name another file.")
-    with replacing(folder) as scratch:
+    with replacing(folder, parquet) as scratch:
         for name in ("audio", "reports"):
             (scratch / name).mkdir()
         for row in table.to_pylist():

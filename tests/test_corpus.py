@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import audio, catalog, corpus
+from helpers.supply.files import FolderError
 
 
 def tone(seconds):
@@ -100,3 +101,23 @@ def test_unpacking_what_is_not_there_leaves_the_folder_alone(tmp_path):
     with pytest.raises(corpus.CorpusError, match="has no column number, sentence"):
         corpus.unpack(other, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["kept"]
+
+
+def test_recordings_of_ones_own_are_never_replaced(tmp_path):
+    shipped = catalog.asset("french-medical") / "data.parquet"
+    mine = tmp_path / "my-recordings"
+    (mine / "audio").mkdir(parents=True)
+    (mine / "audio" / "001.wav").write_bytes(b"mine")
+    with pytest.raises(FolderError, match=r"holds audio/001\.wav, which the course did not write"):
+        corpus.unpack(shipped, mine)
+    assert [path.name for path in mine.rglob("*.*")] == ["001.wav"]
+
+
+def test_an_unpacked_corpus_may_be_unpacked_again_until_somebody_edits_it(tmp_path):
+    shipped = catalog.asset("french-medical") / "data.parquet"
+    corpus.unpack(shipped, tmp_path / "medical")
+    text = next((corpus.unpack(shipped, tmp_path / "medical") / "reports").iterdir())
+    text.write_text("Corrigé.", encoding="utf-8")
+    with pytest.raises(FolderError, match=f"{text.name}, which has changed since the course wrote it"):
+        corpus.unpack(shipped, tmp_path / "medical")
+    assert text.read_text(encoding="utf-8") == "Corrigé."

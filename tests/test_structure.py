@@ -192,19 +192,30 @@ def test_no_text_names_a_machine_or_a_registry():
             assert not words.search(text), f"{path}: {words.search(text)[0]}"
 
 
+def imported(path):
+    """Modules of `helpers` that one of them imports, as "audio" or "supply.files"."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            module = node.module.split(".") if node.module else []
+            whole = [*package[: len(package) - node.level + 1], *module] if node.level else module
+            assert whole[0] not in {"tools", "tests"}
+            if whole == ["helpers"]:
+                yield from (alias.name for alias in node.names)
+            elif whole[0] == "helpers":
+                yield ".".join(whole[1:])
+
+
 def test_helpers_import_neither_tools_nor_tests_and_run_one_way():
-    order = ["source", "audio", "stream", "alignment", "metrics", "subtitles", "rendered", "players"]
-    order += ["display", "plots", "quiet", "longform", "export", "corpus", "commonvoice", "collators"]
-    order += ["positions", "encoder", "offline", "hub", "catalog", "course", "check"]
-    for path in (ROOT / "helpers").glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                assert (node.module or "").split(".")[0] not in {"tools", "tests"}
-                if node.level and path.stem not in ("__init__", "__main__"):
-                    names = [node.module] if node.module else [alias.name for alias in node.names]
-                    for name in names:
-                        assert order.index(name) < order.index(path.stem), f"{path.stem} imports {name}"
+    order = ["supply.files", "source", "audio", "stream", "alignment", "metrics", "subtitles", "rendered"]
+    order += ["players", "display", "plots", "quiet", "longform", "export", "corpus", "commonvoice"]
+    order += ["collators", "positions", "encoder", "offline", "hub", "catalog", "course", "check"]
+    helpers = ROOT / "helpers"
+    for path in (*helpers.glob("*.py"), *(helpers / "supply").glob("*.py")):
+        here = ".".join(path.relative_to(helpers).with_suffix("").parts)
+        for name in imported(path):
+            if path.stem not in ("__init__", "__main__"):
+                assert order.index(name) < order.index(here), f"{here} imports {name}"
 
 
 def test_notebooks_are_plain_json(entry):

@@ -1,0 +1,1 @@
+"""How weights and data arrive, and how folders are written."""
