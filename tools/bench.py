@@ -79,7 +79,7 @@ def faster_whisper_road(compute_type: str, batched: bool, **options):
 
 
 def longform_road(compute_type: str, **options):
-    """helpers.longform: packed windows, no padding."""
+    """helpers.longform: packed windows, little padding."""
     from helpers import longform
 
     model = _whisper_model(compute_type)
