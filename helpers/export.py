@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import struct
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+from .supply.files import replacing
 
 _DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 """CTranslate2's type numbers (include/ctranslate2/types.h), bfloat16 left out."""
@@ -20,26 +19,6 @@ QUANTIZATIONS = ("float32", "float16", "bfloat16", "int8", "int8_float16", "int8
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be converted as it is. The message says what to do."""
-
-
-@contextmanager
-def replacing(target: str | Path):
-    """Give a temporary folder that becomes `target` when the block ends, and vanishes when it fails.
-
-    Yields:
-        Path of the temporary folder, beside `target`.
-    """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    scratch.chmod(0o755)
-    try:
-        yield scratch
-        if target.exists():
-            shutil.rmtree(target)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def read_ctranslate2(path: str | Path) -> dict[str, np.ndarray]:
@@ -109,7 +88,7 @@ def to_transformers(source: str | Path, target: str | Path) -> Path:
 
     Args:
         source: folder with model.bin, config.json and tokenizer.json.
-        target: folder to write; an existing one is replaced when, and only when, all went well.
+        target: folder to write; an existing one is replaced only if the course wrote it (`files.replacing`).
 
     Returns:
         `target`, which `WhisperForConditionalGeneration.from_pretrained` and
@@ -117,6 +96,7 @@ def to_transformers(source: str | Path, target: str | Path) -> Path:
 
     Raises:
         CheckpointError: a file is missing or damaged, or the weights are quantised to integers.
+        FolderError: `target` holds files that are not the course's, or `source`.
     """
     import torch
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
@@ -137,7 +117,7 @@ def to_transformers(source: str | Path, target: str | Path) -> Path:
         raise CheckpointError(f"{source} does not fit Whisper: missing {missing}, unexpected {unexpected}.")
     model.tie_weights()
 
-    with replacing(target) as scratch:
+    with replacing(target, source) as scratch:
         _tokenizer(source / "tokenizer.json").save_pretrained(scratch)
         WhisperFeatureExtractor(feature_size=model.config.num_mel_bins).save_pretrained(scratch)
         model.generation_config = _generation_config(source, scratch)
@@ -262,7 +242,7 @@ def to_ctranslate2(source: str | Path, target: str | Path, quantization: str = "
 
     Args:
         source: folder of the checkpoint, fine-tuned or not, with its tokenizer and feature extractor.
-        target: folder to write; an existing one is replaced when, and only when, all went well.
+        target: folder to write; an existing one is replaced only if the course wrote it (`files.replacing`).
         quantization: type of the stored weights, one of `QUANTIZATIONS`. int8 and int16 are for CPUs,
             float16 for GPUs.
 
@@ -272,6 +252,7 @@ def to_ctranslate2(source: str | Path, target: str | Path, quantization: str = "
 
     Raises:
         CheckpointError: no such folder, files missing in it, or an unknown quantization.
+        FolderError: `target` holds files that are not the course's, or `source`.
     """
     if quantization not in QUANTIZATIONS:
         known = ", ".join(QUANTIZATIONS)
@@ -285,7 +266,7 @@ def to_ctranslate2(source: str | Path, target: str | Path, quantization: str = "
     from ctranslate2.converters import TransformersConverter
     from transformers import WhisperFeatureExtractor
 
-    with replacing(target) as scratch:
+    with replacing(target, source) as scratch:
         converter = TransformersConverter(str(source), copy_files=["tokenizer.json"])
         converter.convert(str(scratch), quantization=quantization, force=True)
         WhisperFeatureExtractor.from_pretrained(source).save_pretrained(scratch)

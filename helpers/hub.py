@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from .export import replacing
 from .offline import cache_folder
+from .supply.files import replacing
 
 SECONDS = 10
 """How long the Hub may be silent before we give up, in seconds."""

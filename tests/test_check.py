@@ -9,6 +9,7 @@ import pytest
 
 from helpers import __main__ as command
 from helpers import audio, check, offline
+from helpers.supply.files import MARK
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_a_damaged_weight(finding, own_cache):
     for folder in offline.made().values():
         folder.mkdir(parents=True)
         (folder / "file").write_text("x")
-        (folder / "SHA256SUMS").write_text(f"{offline.sha256(folder / 'file')}  file\n")
+        (folder / MARK).write_text(f"{offline.sha256(folder / 'file')}  file\n")
     assert finding("offline weights").ok
     (offline.made()["minilm"] / "file").write_text("y")
     assert finding("offline weights").detail == "minilm missing or damaged: python -m helpers fetch"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import export, offline
+from helpers.supply.files import FolderError
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +154,12 @@ def test_another_file_is_not_taken_for_whisper(tmp_path):
         export.read_ctranslate2(tmp_path / "nothing.bin")
 
 
-def test_replacing_is_all_or_nothing(tmp_path):
-    target = tmp_path / "target"
-    with pytest.raises(RuntimeError), export.replacing(target) as scratch:
-        (scratch / "half").touch()
-        raise RuntimeError
-    assert list(tmp_path.iterdir()) == []
-    with export.replacing(target) as scratch:
-        (scratch / "whole").touch()
-    assert [path.name for path in target.iterdir()] == ["whole"]
+def test_a_checkpoint_is_not_written_over_itself_or_over_other_files(tmp_path):
+    mine = tmp_path / "mine"
+    shutil.copytree(offline.path("whisper-base"), mine)
+    before = {path.name: path.stat().st_size for path in mine.iterdir()}
+    with pytest.raises(FolderError, match="from which it is made: name another folder"):
+        export.to_ctranslate2(mine, mine)
+    with pytest.raises(FolderError, match="which the course did not write"):
+        export.to_ctranslate2(offline.path("whisper-base"), mine)
+    assert {path.name: path.stat().st_size for path in mine.iterdir()} == before

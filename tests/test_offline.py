@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers import offline
+from helpers.supply.files import MARK
 
 PINS = Path(__file__).parents[1] / "requirements-offline.txt"
 
@@ -36,7 +37,7 @@ def small_recipe(monkeypatch, calls):
     monkeypatch.setitem(offline._RECIPES, "small", recipe)
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "no sums"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "no sums of this edition"])
 def test_a_broken_folder_is_made_again(own_cache, monkeypatch, damage):
     calls = []
     small_recipe(monkeypatch, calls)
@@ -46,10 +47,21 @@ def test_a_broken_folder_is_made_again(own_cache, monkeypatch, damage):
     elif damage == "missing":
         (folder / "weights").unlink()
     else:
-        (folder / "SHA256SUMS").unlink()
+        (folder / MARK).rename(folder / "SHA256SUMS")
+        (folder / "weights").write_bytes(b"wrong")
     offline.path.cache_clear()
     assert (offline.path("small") / "weights").read_bytes() == b"right"
     assert len(calls) == 2
+
+
+def test_a_folder_of_the_cache_that_we_did_not_make_is_refused(own_cache, monkeypatch):
+    small_recipe(monkeypatch, [])
+    folder = offline.path("small")
+    (folder / MARK).unlink()
+    offline.path.cache_clear()
+    with pytest.raises(offline.OfflineError, match="holds weights, which the course did not write"):
+        offline.path("small")
+    assert (folder / "weights").read_bytes() == b"right"
 
 
 def test_an_intact_folder_is_reused(own_cache, monkeypatch):

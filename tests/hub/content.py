@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers import catalog
+from helpers.supply.files import MARK
 
 
 def build(root: Path, only: Iterable[str] | None = None) -> Path:
@@ -34,7 +35,7 @@ def build(root: Path, only: Iterable[str] | None = None) -> Path:
 
 def _as_it_is(source: Path, folder: Path) -> None:
     for path in source.iterdir():
-        if path.name not in ("SHA256SUMS", "README.md"):
+        if path.name not in (MARK, "SHA256SUMS", "README.md"):
             (folder / path.name).symlink_to(path.resolve())
 
 
