@@ -38,7 +38,8 @@ def learner(cells: list) -> list:
     for cell in cells:
         if "exercise" in tags(cell):
             made.append(_stub(cell))
-            folded = f"<details><summary>Solution</summary>\n\n```python\n{_answer(cell).source}\n```\n\n</details>"
+            code = f"```python\n{_answer(cell).source}\n```"
+            folded = f"<details><summary>Solution</summary>\n\n{code}\n\n</details>"
         elif "wrong" not in tags(cell):
             made.append(cell)
             if "check" in tags(cell):
