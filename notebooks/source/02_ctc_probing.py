@@ -1112,8 +1112,8 @@ print(f"{len(test)} test clips: WER {before:.1%} by the best path, {after:.1%} w
 # A WER that falls can hide words that were right before and are wrong now. For every word that was said:
 # was it right by the best path, is it right with the bigram?
 #
-# **Before you run:** (a) the bigram only mends (b) it mends many words and breaks a few (c) it breaks about as
-# many as it mends.
+# **Before you run:** (a) the bigram only mends (b) it mends many words and breaks a few (c) it breaks about
+# as many as it mends.
 
 
 # %% tags=["nbval-check-output"]
@@ -1224,14 +1224,14 @@ print(f"Whisper was compared on {len(shared)} clips: {sum(len(targets[n].split()
 
 # %% [markdown]
 # The interval says how far the WER would move with other clips of the same kind. It does not say what other
-# people, rooms or microphones would do: the clips are read aloud, in quiet, by few voices (offline none of them
-# is a person). Expect more errors with people who talk freely. The limit of 60 % was chosen by us, not from
-# data; the AUC does not depend on it.
+# people, rooms or microphones would do: the clips are read aloud, in quiet, by few voices (offline none of
+# them is a person). Expect more errors with people who talk freely. The limit of 60 % was chosen by us, not
+# from data; the AUC does not depend on it.
 #
 # ## Take it with you
 #
-# This script needs nothing of the course. It writes every word of a recording with its time and its confidence,
-# so that you can look at the unsure ones first. `--model` takes a folder too; offline,
+# This script needs nothing of the course. It writes every word of a recording with its time and its
+# confidence, so that you can look at the unsure ones first. `--model` takes a folder too; offline,
 # `python -m helpers where facebook/wav2vec2-base-100h` prints the one used here.
 #
 # {script: words_with_confidence.py}
