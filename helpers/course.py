@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import random
 import time
 from collections.abc import Iterable, Iterator
@@ -103,17 +102,47 @@ def timed(label: str, audio_seconds: float | None = None) -> Iterator[Timing]:
 
 
 def progress(items: Iterable[_T], label: str, total: int | None = None) -> Iterable[_T]:
-    """A progress bar for anything over two seconds.
+    """A progress bar, as text, that leaves nothing behind when it is done.
 
     Args:
         items: what to go through.
         label: what is being done.
         total: how many there are, when `items` cannot tell.
     """
-    # The text bar: a widget's would leave a broken view in a stored notebook.
     from tqdm import tqdm
 
-    return tqdm(items, desc=label, total=total, leave=False, disable=os.environ.get("ASR_QUIET") == "1")
+    line = _Line() if _in_notebook() else None
+    return tqdm(items, desc=label, total=total, leave=False, file=line, ncols=70)
+
+
+class _Line:
+    """Where a bar is drawn in a notebook: one output that is updated, and empty at the end.
+
+    JupyterLab paints stderr red and keeps an empty line of it; a widget leaves a broken view in a stored
+    notebook.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self):
+        self._handle = None
+
+    def write(self, text: str) -> None:
+        from IPython.display import display
+
+        # It begins empty too: nbval keeps what an output began with, and hears of no update.
+        self._handle = self._handle or display({}, raw=True, display_id=True)
+        text = text.strip("\r\n ")
+        self._handle.update({"text/plain": text} if text else {}, raw=True)
+
+    def flush(self) -> None:
+        pass
+
+
+def _in_notebook() -> bool:
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")
 
 
 def record(label: str, value: float, unit: str = "", digits: int = 1) -> None:
