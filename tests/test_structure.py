@@ -1,7 +1,6 @@
 """What a lesson must be as a file, whatever it teaches."""
 
 import ast
-import inspect
 import json
 import re
 import subprocess
@@ -131,41 +130,6 @@ def test_formulas_are_written_without_tex(notebook):
         if cell.cell_type == "markdown":
             text = re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL)
             assert not re.search(r"\$[^$]+\$|\\\(|\\\[|\\begin\{", text), cell.source
-
-
-def calls(notebook):
-    """Every call in a lesson as (name of what is called, names of its keywords)."""
-    for cell in code_cells(notebook):
-        source = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Call):
-                name = (
-                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                )
-                yield name, {keyword.arg for keyword in node.keywords if keyword.arg}
-
-
-def test_every_keyword_exists_in_the_installed_library(notebook):
-    import transformers
-
-    checked = (
-        "TrainingArguments",
-        "Seq2SeqTrainingArguments",
-        "Trainer",
-        "Seq2SeqTrainer",
-        "EarlyStoppingCallback",
-        "DataCollatorWithPadding",
-    )
-    for name, keywords in calls(notebook):
-        if name in checked:
-            known = set(inspect.signature(getattr(transformers, name)).parameters)
-            assert keywords <= known, f"{name} has no {sorted(keywords - known)}"
-        elif name == "pipeline":
-            known = set(inspect.signature(transformers.pipeline).parameters)
-            for kind in ("AutomaticSpeechRecognitionPipeline", "TextClassificationPipeline"):
-                options = getattr(transformers, kind)._sanitize_parameters
-                known |= set(inspect.signature(options).parameters)
-            assert keywords <= known, f"pipeline has no {sorted(keywords - known)}"
 
 
 def test_readme_shows_the_lessons_as_they_are():

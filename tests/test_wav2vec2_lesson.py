@@ -84,7 +84,17 @@ def test_doubled_letters_of_a_target_survive_and_a_path_collapses(lesson):
         predictions=np.array([[3, 5, 0, 5, -100], [3, 3, 2, 4, 4]]),
     )
     targets, texts = lesson.texts_of(outcome)
-    assert targets == ["ALL", "A BA"] and texts == ["ALL", "A B"]
+    assert targets == ["A BA", "ALL"] and texts == ["A B", "ALL"]
+
+
+def test_rows_are_the_same_in_whatever_order_predict_gives_them(lesson):
+    labels = np.array([[3, 5, 5, -100], [3, 2, 4, 3], [4, -100, -100, -100]])
+    predictions = np.array([[3, 5, 0, 5, -100], [3, 3, 2, 4, 4], [4, 0, 0, 0, 0]])
+    rows = [
+        lesson.texts_of(SimpleNamespace(label_ids=labels[order], predictions=predictions[order]))
+        for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0])
+    ]
+    assert rows[0] == rows[1] == rows[2] == (["A BA", "ALL", "B"], ["A B", "ALL", "B"])
 
 
 # ---- killed and resumed ------------------------------------------------------------------------------------

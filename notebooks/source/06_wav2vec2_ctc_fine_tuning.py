@@ -249,11 +249,13 @@ print(f"{learn / 1e6:.1f} of {model.num_parameters() / 1e6:.1f} million weights 
 
 # %% tags=["tested"]
 def texts_of(outcome):
-    """Targets and predictions as texts, from what `evaluate` or `predict` gives."""
+    """Targets and predictions as texts, from what `evaluate` or `predict` gives, in the targets' order."""
     pad = processor.tokenizer.pad_token_id
     labels = np.where(outcome.label_ids == -100, pad, outcome.label_ids)
     tokens = np.where(outcome.predictions == -100, pad, outcome.predictions)
-    return processor.batch_decode(labels, group_tokens=False), processor.batch_decode(tokens)
+    targets, texts = processor.batch_decode(labels, group_tokens=False), processor.batch_decode(tokens)
+    targets, texts = zip(*sorted(zip(targets, texts, strict=True)), strict=True)
+    return list(targets), list(texts)
 
 
 # %%
@@ -271,9 +273,11 @@ def score(outcome):
 
 
 # %% [markdown]
-# Two traps in a few lines. What was filled up with -100 must become the padding token again, which CTC reads
-# as blank. And labels are decoded with `group_tokens=False`: they are no path, and "WILL" would collapse to
-# "WIL".
+# Three traps in a few lines. What was filled up with -100 must become the padding token again, which CTC
+# reads as blank. Labels are decoded with `group_tokens=False`: they are no path, and "WILL" would collapse to
+# "WIL". And `predict` groups by length too: it returns the calls in another order than the data set's, in
+# Transformers 5.15 in a new one each time. `sorted` puts each target, with its text, in a fixed place: row by
+# row, the texts from before and after training then belong to the same sentence.
 #
 # Now the settings. On a GPU they are those of the classic recipe for these calls: 8 clips a batch, two
 # batches a step, 2,000 steps at a rate of 1e-5 after 500 steps of warm-up, in half precision, judged every
