@@ -284,8 +284,8 @@ pd.DataFrame(scores).set_index(["model", "texts"]).map("{:.1%}".format)
 # ## Many clips
 #
 # One clip proves little. Give each model many: on a GPU all, on a CPU every second one. A generator feeds
-# the pipeline, which can group them in batches. A GPU computes a batch in little more time than one clip; on
-# a CPU one clip is work enough, so the batch size there is 1.
+# the pipeline, which can group them in batches. A batch keeps a GPU busy; on a CPU one clip is work enough,
+# so the batch size there is 1.
 
 
 # %% tags=["tested"]
@@ -314,8 +314,9 @@ texts = {
 
 # %% [markdown]
 # `× real time` is seconds of sound for a second of work: above 1 the model keeps up with a speaker. Whisper
-# is the slower one for two reasons: it computes 30 seconds for each clip, however short, and its decoder
-# runs once for each token. (Lesson 3 gets rid of the first.) How good are the texts?
+# is the slower one: it computes 30 seconds for each clip, however short, and its decoder runs once for each
+# token. (Lesson 3 gets rid of the first.) The number of weights counts too, and is in the next table. How
+# good are the texts?
 
 # %% tags=["nbval-check-output", "report"]
 references = list(many["text"])
