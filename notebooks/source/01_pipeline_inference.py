@@ -589,7 +589,7 @@ for name, (array, rate) in traps.items():
     except audio.AudioError as error:
         verdict = str(error)
     found.append({"clip": name, "Whisper writes": written, "audio.check says": verdict})
-pd.set_option("display.max_colwidth", 100)
+pd.set_option("display.max_colwidth", 100, "display.width", 220)
 pd.DataFrame(found).set_index("clip")
 
 # %% [markdown]
