@@ -114,11 +114,13 @@ def quicken(model):
 
 
 def _by_fourier(convolution, frames):
-    """`frames`: (batch, channels, frames). The kernel is cut to the taps that can meet a frame at all."""
+    """`frames`: (batch, channels, frames). The kernel is cut to about the taps that can meet a frame."""
+    from scipy.fft import next_fast_len
     from torchaudio.functional import fftconvolve
 
     length, padding, taps = frames.shape[-1], convolution.padding[0], convolution.kernel_size[0]
-    first = max(0, padding - length)
+    # With a few taps more the transform has a length without large prime factors.
+    first = max(0, padding + 2 * length - 1 - next_fast_len(3 * length - 1, real=True))
     kernel = convolution.weight[None, :, 0, first : padding + length].float().flip(-1)
     start = kernel.shape[-1] - 1 - padding + first
     sums = fftconvolve(frames.float(), kernel)[..., start : start + length + 2 * padding - taps + 1]

@@ -4,7 +4,7 @@ from helpers import course
 course.start("07")
 
 # %% [markdown]
-# ## Heard in 53 languages, written in none
+# ## An encoder for 53 languages
 #
 # XLSR is Wav2Vec2 on many languages at once. Stretches of its frames are **masked out**, as words are in
 # BERT, and for each masked frame it has to tell the true sound from wrong ones, by what stands around it.
@@ -17,9 +17,9 @@ course.start("07")
 #
 # **Offline even less is new.** There the encoder is that of Whisper base in the form of a small Wav2Vec2. It
 # was trained *with* text, in 99 languages, Turkish among them. And nobody speaks Turkish in the offline
-# sentences: synthetic voices made for Hindi, Portuguese and Italian read them, with a strong accent and
-# without some of the vowels. So offline no error rate below says anything about Turkish as people speak it;
-# what holds is how such a training goes.
+# sentences: synthetic voices made for Hindi, Portuguese and Italian read them, in a foreign accent, and the
+# vowels that those languages lack come out blurred. So offline no error rate below says anything about
+# Turkish as people speak it. What you can see is how such a training goes.
 #
 # ![CTC. The encoder gives each frame of 20 ms a distribution over letters and blank; the best path is
 # collapsed to text.](../images/ctc_model.svg)
@@ -511,10 +511,9 @@ print(f"CER after {HALF} steps, {learning} of {len(model.wav2vec2.encoder.layers
 assert halfway["random"] - halfway["pre-trained"] > 0.1
 
 # %% [markdown]
-# So what the layers knew before saves most of the work: with the same clips and steps, random layers are
-# behind. That is all this shows. It does not say whether speech without text (XLSR) or speech with text
-# (the offline encoder) taught them, nor in which languages, nor where the random layers would end with more
-# clips and time.
+# With the same clips and the same steps, random layers are behind: what the layers knew before saves
+# training. That is all this shows. It does not say which languages taught them, whether text was needed for
+# it (XLSR had none, the offline encoder had), or where random layers would end with more clips and steps.
 
 # %% [markdown]
 # ## A little language model
