@@ -606,9 +606,9 @@ if SHARE_AS:
 # ## Exercises
 #
 # 1. **Still good at reading?** Let the model transcribe twenty clips of lesson 1 as it is now and as it was
-#    before training. Has it got worse on clean speech? *Hint:* with
-#    `reading.select(range(20))` for the clips; the targets are in `reading["text"]`, and
-#    `from_pretrained(checkpoint)` loads the old model.
+#    before training. Has it got worse on clean speech? *Hint:* the clips are
+#    `reading.select(range(20))`, the targets their column `text`; `from_pretrained(checkpoint)` loads the old
+#    model.
 # 2. **Fillers.** Remove "UM" and "UH" from the training transcripts. Does the model learn to leave them out?
 #    *Hint:* `clean`.
 # 3. **Fewer layers.** Freeze the lower layers too. What does a step cost now, and what does the WER say?

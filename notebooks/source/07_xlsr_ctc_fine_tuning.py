@@ -361,11 +361,11 @@ table.rename_axis("step").map("{:.0%}".format)
 # %% [markdown]
 # ### The plateau
 #
-# At step 0 the head guesses: it writes more letters than the text has, so the error rates can lie above
-# 100 % (and above the picture). Then the share of blanks jumps up. In most frames the blank *is* right, so
-# writing nothing at all soon has a lower loss than guessing: CER and WER stand at 100 %, with an empty text.
-# There the loss stays for a while, the **plateau**, until letters in the right places lower it further. So a
-# CTC training that writes nothing need not be broken. If overfitting one batch (lesson 6) works, wait.
+# At step 0 the head guesses: it writes more letters than the text has, so the CER can lie above 100 % (and
+# above the picture). Then the share of blanks jumps up. In most frames the blank *is* right, so writing
+# almost nothing soon has a lower loss than guessing, and CER and WER stay near 100 %. There the training stays
+# for a while, on the **plateau**, until letters in the right places lower the loss further. So a CTC training
+# that writes nothing need not be broken. If overfitting one batch (lesson 6) works, wait.
 
 # %% [markdown]
 # ## What has it learnt?
@@ -443,14 +443,11 @@ pd.DataFrame([{"said": edit.target, "written": edit.prediction} for edit in near
 # left out, so that the rest can be seen. The last column is for letters that were not written at all.
 
 # %%
-from collections import Counter
-
-edits = Counter((edit.kind, edit.target, edit.prediction) for pair in pairs
-                for edit in alignment.align(*pair, unit="char") if edit.target != " ")  # fmt: skip
-table = pd.DataFrame(0, index=letters, columns=[*letters, "–"])
-for (kind, said, written), count in edits.items():
-    if kind in ("substitute", "delete") and said in letters and written != " ":
-        table.loc[said, written or "–"] += count
+characters = (edit for pair in pairs for edit in alignment.align(*pair, unit="char"))
+edits = pd.DataFrame(edit for edit in characters if edit.target != " ")
+wrong = edits[edits["kind"].isin(["substitute", "delete"])]
+table = pd.crosstab(wrong["target"], wrong["prediction"].replace(["", " "], "–"))
+table = table.reindex(index=letters, columns=[*letters, "–"], fill_value=0)
 ax = plots.axes(width=8, height=6.4)
 picture = ax.imshow(table, cmap="Blues")
 ax.set_xticks(range(len(table.columns)), table.columns)
@@ -462,17 +459,13 @@ alt = f"Letter errors, said by row, written by column. The darkest cell, {most} 
 show.figure(ax.figure, alt=alt)
 
 # %%
-kinds = Counter()
-for (kind, _, _), count in edits.items():
-    kinds[kind] += count
-print(f"{kinds['delete']} letters not written, {kinds['substitute']} written as another, "
-      f"{kinds['insert']} too many")  # fmt: skip
-said = Counter("".join(targets))
-worst = pd.DataFrame({
-    "said": pd.Series(said).reindex(letters), "wrong": table.sum(axis=1), "not written": table["–"],
-    "most often written as": table[letters].idxmax(axis=1).where(table[letters].max(axis=1) > 0, "–"),
-})  # fmt: skip
-worst.sort_values("wrong", ascending=False).head(8)
+kinds = edits["kind"].value_counts().reindex(["delete", "substitute", "insert"], fill_value=0)
+print("{} letters not written, {} written as another, {} too many".format(*kinds))
+said = edits["target"].value_counts().reindex(letters, fill_value=0)
+worst = pd.DataFrame(
+    {"said": said, "wrong": table.sum(axis=1), "not written": table["–"], "mostly": table.idxmax(axis=1)}
+)
+worst[worst["wrong"] > 0].sort_values("wrong", ascending=False).head(8)
 
 # %% [markdown]
 # ## What are the pre-trained layers worth?
@@ -522,6 +515,7 @@ assert halfway["random"] - halfway["pre-trained"] > 0.1
 # from the training sentences alone: a very small dictionary, for a language that builds words on the fly.
 
 # %%
+from collections import Counter
 from itertools import pairwise
 
 texts = [clean(text) for text in data["train"]["raw_transcription"]]
@@ -588,8 +582,8 @@ print(f"{fewer} word errors fewer, of {len(needed)} words; {1 - known:.0%} of th
 table
 
 # %% [markdown]
-# A handful of words more or less, on so few clips, is no proof that the list helps: look at the intervals.
-# Most words of the test set are not in it. A list from a large Turkish text would be another matter.
+# A few words more or less prove nothing on so few clips: compare the intervals. A list from a large Turkish
+# text would miss fewer of the words.
 
 # %% [markdown]
 # ## Save, load, listen
