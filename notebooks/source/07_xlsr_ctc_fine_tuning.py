@@ -363,8 +363,8 @@ table.rename_axis("step").map("{:.0%}".format)
 #
 # At step 0 the head guesses: it writes more letters than the text has, so the CER can lie above 100 % (and
 # above the picture). Then the share of blanks jumps up. In most frames the blank *is* right, so writing
-# almost nothing soon has a lower loss than guessing, and CER and WER stay near 100 %. There the training stays
-# for a while, on the **plateau**, until letters in the right places lower the loss further. So a CTC training
+# almost nothing soon has a lower loss than guessing, and CER and WER stay near 100 %. The training stays on
+# this **plateau** for a while, until letters in the right places lower the loss further. So a CTC training
 # that writes nothing need not be broken. If overfitting one batch (lesson 6) works, wait.
 
 # %% [markdown]
