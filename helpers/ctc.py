@@ -1,13 +1,16 @@
-"""What makes a batch of rows, for CTC: sound and letters padded apart, each to the longest of the batch."""
+"""Fine-tuning with CTC: batches of sound and letters, and two checks of a model before it is trained."""
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-IGNORED = -100
-"""The label that a loss leaves out."""
+import numpy as np
+
+_LONG = 256
+"""Taps from which the Fourier transform is quicker than counting; Wav2Vec2's own kernel has 128."""
 
 
 class BatchError(ValueError):
@@ -16,7 +19,7 @@ class BatchError(ValueError):
 
 @dataclass
 class DataCollatorCTCWithPadding:
-    """Pad the sound with silence and the labels with -100, each to the longest of the batch.
+    """Pad the sound with zeros and the labels with -100, which the loss leaves out, each to its longest.
 
     Attributes:
         processor: transformers.Wav2Vec2Processor; its feature extractor says whether a mask is needed.
@@ -30,7 +33,8 @@ class DataCollatorCTCWithPadding:
         """Make a batch.
 
         Args:
-            rows: each with "input_values", floats of shape (samples,), and "labels", token ids.
+            rows: each with "input_values", floats of shape (samples,), and "labels", token ids of shape
+                (tokens,); lists, NumPy arrays or torch tensors.
 
         Returns:
             input_values of shape (rows, samples), labels of shape (rows, tokens), both torch.Tensor, and an
@@ -50,13 +54,13 @@ class DataCollatorCTCWithPadding:
                     )
                 if not len(row[column]):
                     raise BatchError(f"Row {number} has empty {column!r}: leave that clip out.")
-            if hasattr(row["input_values"][0], "__len__"):
-                raise BatchError(f"Row {number} holds a list of clips: store input_values[0].")
+                if np.ndim(row[column][0]):
+                    raise BatchError(f"Row {number} holds a list of clips: store {column}[0].")
         sound = [{"input_values": row["input_values"]} for row in rows]
         batch = dict(self.processor.feature_extractor.pad(sound, padding=True, return_tensors="pt"))
         letters = [{"input_ids": row["labels"]} for row in rows]
         padded = self.processor.tokenizer.pad(letters, padding=True, return_tensors="pt")
-        batch["labels"] = padded["input_ids"].masked_fill(padded["attention_mask"] == 0, IGNORED)
+        batch["labels"] = padded["input_ids"].masked_fill(padded["attention_mask"] == 0, -100)
         return batch
 
 
@@ -64,8 +68,7 @@ def check_vocabulary(processor, model) -> None:
     """Refuse a model whose outputs do not fit the tokens, before torch does so in the middle of training.
 
     Args:
-        processor: transformers.Wav2Vec2Processor.
-        model: transformers.Wav2Vec2ForCTC.
+        processor, model: transformers.Wav2Vec2Processor and Wav2Vec2ForCTC.
 
     Raises:
         BatchError: another number of outputs than tokens, or another blank than the padding token.
@@ -82,3 +85,43 @@ def check_vocabulary(processor, model) -> None:
             f"The model takes token {model.config.pad_token_id} for the blank and the tokenizer {blank}: "
             f"load the model with pad_token_id={blank}."
         )
+
+
+def quicken(model):
+    """Freeze a long depthwise positional convolution and compute it by Fourier transform, to the same result.
+
+    The course's offline checkpoints have 2,048 computed taps a channel, which say where a frame stands: a CPU
+    is slow with them, and the first steps of an optimiser would shake them apart. Other models, wav2vec2-base
+    among them, are left as they are.
+
+    Args:
+        model: `Wav2Vec2ForCTC` or `Wav2Vec2Model`.
+
+    Returns:
+        The same model.
+
+    Raises:
+        ValueError: the model has no positional convolution.
+    """
+    encoder = getattr(getattr(model, "wav2vec2", model), "encoder", None)
+    if not hasattr(encoder, "pos_conv_embed"):
+        raise ValueError(f"{type(model).__name__} has no positional convolution: pass a Wav2Vec2.")
+    convolution = encoder.pos_conv_embed.conv
+    if convolution.kernel_size[0] >= _LONG and convolution.groups == convolution.in_channels:
+        convolution.requires_grad_(False)
+        convolution.forward = types.MethodType(_by_fourier, convolution)
+    return model
+
+
+def _by_fourier(convolution, frames):
+    """`frames`: (batch, channels, frames). The kernel is cut to about the taps that can meet a frame."""
+    from scipy.fft import next_fast_len
+    from torchaudio.functional import fftconvolve
+
+    length, padding, taps = frames.shape[-1], convolution.padding[0], convolution.kernel_size[0]
+    # With a few taps more the transform has a length without large prime factors.
+    first = max(0, padding + 2 * length - 1 - next_fast_len(3 * length - 1, real=True))
+    kernel = convolution.weight[None, :, 0, first : padding + length].float().flip(-1)
+    start = kernel.shape[-1] - 1 - padding + first
+    sums = fftconvolve(frames.float(), kernel)[..., start : start + length + 2 * padding - taps + 1]
+    return (sums + convolution.bias[:, None]).to(frames.dtype)
