@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import audio
-from .export import replacing
+from .supply.files import replacing
 
 SECONDS = 30.0
 """Whisper's window: of a longer clip it would never hear the end."""

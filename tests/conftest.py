@@ -9,16 +9,20 @@ from helpers import audio, catalog
 @pytest.fixture(scope="session")
 def speech() -> np.ndarray:
     """The first clip of the English data set, float32 at 16 kHz."""
-    rows = catalog.dataset("hf-internal-testing/librispeech_asr_dummy", "clean", split="validation")
+    from datasets import Audio, load_dataset
+
+    rows = load_dataset(
+        **catalog.data("hf-internal-testing/librispeech_asr_dummy", "clean"), split="validation"
+    ).cast_column("audio", Audio(decode=False))
     return audio.read(rows[0]["audio"])
 
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """An empty cache folder, used instead of the real one."""
-    from helpers import offline
+    from helpers.supply import recipes
 
     monkeypatch.setenv("ASR_CACHE", str(tmp_path))
-    offline.path.cache_clear()
+    recipes.path.cache_clear()
     yield tmp_path
-    offline.path.cache_clear()
+    recipes.path.cache_clear()

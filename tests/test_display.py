@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers.display import captioned_player, diff, figure, listen, table, word_player
 
 from helpers import display
 from helpers.audio import AudioError
-from helpers.display import captioned_player, diff, figure, listen, table, word_player
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 RATE = 16_000

@@ -40,7 +40,7 @@ def pipeline_road(chunked=True, batch_size=8, dtype="float32", attention="sdpa",
     transformers.logging.set_verbosity_error()
     recognise = transformers.pipeline(
         "automatic-speech-recognition",
-        model=catalog.checkpoint("openai/whisper-base"),
+        model=catalog.model("openai/whisper-base"),
         dtype=getattr(torch, dtype),
         device="cpu",
         model_kwargs={"attn_implementation": attention},
@@ -60,7 +60,10 @@ def _whisper_model(compute_type: str):
     from faster_whisper import WhisperModel
 
     return WhisperModel(
-        catalog.faster_whisper(), device="cpu", compute_type=compute_type, cpu_threads=os.cpu_count()
+        catalog.model("Systran/faster-whisper-base"),
+        device="cpu",
+        compute_type=compute_type,
+        cpu_threads=os.cpu_count(),
     )
 
 
@@ -119,10 +122,12 @@ ROADS: dict[str, Callable[[], Callable]] = {
 def clip(folder: Path) -> float:
     """Write five minutes of the Spanish audiobook and its text into a folder; returns their seconds."""
     import numpy as np
+    from datasets import Audio, load_dataset
 
     from helpers import audio
 
-    data = catalog.dataset("facebook/multilingual_librispeech", "spanish", split="dev", streaming=True)
+    data = load_dataset(**catalog.data("facebook/multilingual_librispeech", "spanish"), split="dev")
+    data = data.cast_column("audio", Audio(decode=False))
     clips, texts, seconds = [], [], 0.0
     for row in data:
         clips.append(audio.read(row["audio"]))
@@ -130,7 +135,7 @@ def clip(folder: Path) -> float:
         seconds += len(clips[-1]) / SAMPLE_RATE
         if seconds >= SECONDS:
             break
-    np.save(folder / "clip.npy", audio.concatenate(clips))
+    np.save(folder / "clip.npy", np.concatenate(clips))
     (folder / "text.txt").write_text(" ".join(texts), encoding="utf-8")
     return seconds
 

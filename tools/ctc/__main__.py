@@ -61,9 +61,9 @@ def start(options, corpus):
         model.set_positions(tiny)
         return tiny
     if options.whisper is None:
-        from helpers import offline
+        from helpers import catalog
 
-        options.whisper = offline.path("whisper-base")
+        options.whisper = catalog.model("openai/whisper-base")
     from transformers import WhisperFeatureExtractor, WhisperModel
 
     whisper = WhisperModel.from_pretrained(options.whisper, dtype=torch.float32).eval()

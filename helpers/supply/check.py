@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from . import offline
-from .source import source
+from . import SupplyError, files, hub, recipes
+from .source import cache_folder, source
 
 MEMORY_GB, DISK_GB = 6, 5
 _TOGETHER = ("torch", "torchaudio")
@@ -57,7 +57,7 @@ def _python() -> tuple[bool, str]:
 
 def requirements() -> dict[str, str]:
     """Package to pinned version, from requirements.txt beside `helpers`; without versions in a wheel."""
-    pins = Path(__file__).parents[1] / "requirements.txt"
+    pins = Path(__file__).parents[2] / "requirements.txt"
     if pins.is_file():
         return dict(re.findall(r"^([\w.-]+)==(\S+)", pins.read_text(encoding="utf-8"), re.MULTILINE))
     needed = importlib.metadata.requires("asr-course") or []
@@ -96,7 +96,7 @@ def _torch() -> tuple[bool, str]:
 
 
 def _device() -> tuple[bool, str]:
-    from . import course
+    from .. import course
 
     return True, f"{course.device_name()}, {os.cpu_count()} cores"
 
@@ -111,7 +111,7 @@ def _memory() -> tuple[bool, str]:
 
 
 def _disk() -> tuple[bool, str]:
-    folder = offline.cache_folder()
+    folder = cache_folder()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
@@ -121,7 +121,7 @@ def _disk() -> tuple[bool, str]:
 
 
 def _weights() -> tuple[bool, str]:
-    states = {name: offline.is_intact(folder) for name, folder in offline.made().items()}
+    states = {name: files.is_intact(folder) for name, folder in recipes.made().items()}
     missing = [name for name, intact in states.items() if not intact]
     if not missing:
         return True, f"{len(states)} checkpoints and tables, unchanged"
@@ -133,13 +133,13 @@ def _weights() -> tuple[bool, str]:
 def _hub() -> tuple[bool, str]:
     if source() == "offline":
         return True, "not asked, the source is offline"
-    from . import catalog, hub
+    from .. import catalog
 
+    if catalog.is_prefetched():
+        return True, "not asked: prefetch has copied all that the lessons take from it"
     try:
-        hub.newest("openai/whisper-base")
-    except hub.HubError as error:
-        if all(item.is_there() for item in catalog.everything()):
-            return True, "not reachable, and not needed: all that the lessons take from it is in the cache"
+        hub.ask()
+    except SupplyError as error:
         return False, str(error)
     return True, "reachable"
 
@@ -147,7 +147,7 @@ def _hub() -> tuple[bool, str]:
 def _decoding() -> tuple[bool, str]:
     import numpy as np
 
-    from . import audio
+    from .. import audio
 
     tone = 0.1 * np.sin(np.arange(16_000) / 10)
     formats = ("wav", "flac", "mp3", "opus")
