@@ -28,7 +28,7 @@ lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03
 	$(BIN)/python -m tools.notebooks $(LESSON)
 
 bench: weights ## the stored tables of lessons 3 and 5, each method in a process of its own
-	$(BIN)/python -m tools.bench $(ROADS)
+	$(BIN)/python -m tools.bench $(METHODS)
 	$(BIN)/python -m tools.bench_training $(WAYS)
 
 figures: weights ## draw images/*.svg

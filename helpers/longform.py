@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .audio import SAMPLE_RATE, SilentError, check
-from .subtitles import Segment
+from .segments import Segment
 
 WINDOW_SECONDS = 14.0
 """Longest window of `windows`, in seconds: long enough for context, short enough to save work."""

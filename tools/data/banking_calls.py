@@ -6,8 +6,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import soxr
 
-from helpers import audio
 from tools.data import clips
 from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
@@ -79,7 +79,7 @@ def telephone(samples, seed):
     from scipy.signal import butter, sosfiltfilt
 
     drawn = np.random.default_rng(seed)
-    narrow = audio.resample(samples, clips.RATE, RATE)
+    narrow = soxr.resample(samples, clips.RATE, RATE)
     narrow = sosfiltfilt(butter(4, (300, 3400), "bandpass", fs=RATE, output="sos"), narrow)
     noise = (
         drawn.standard_normal(len(narrow)) * np.sqrt(np.mean(narrow**2)) / 10 ** (drawn.uniform(28, 38) / 20)

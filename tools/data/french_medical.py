@@ -72,9 +72,9 @@ def samples(row):
 
 def transcript(text):
     """The spelling that is compared: lower case, no punctuation."""
-    from helpers import metrics
+    from helpers.normalising import normalise
 
-    return metrics.normalise(text, LANGUAGE)
+    return normalise(text, LANGUAGE)
 
 
 def build():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import metrics
+from helpers.normalising import normalise
 from tools.data import clips
 from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
@@ -51,7 +51,7 @@ def rows():
 
 def transcript(text):
     """The spelling that fleurs calls transcription: lower case, no punctuation."""
-    return re.sub("['’]", "", metrics.normalise(text, LANGUAGE))
+    return re.sub("['’]", "", normalise(text, LANGUAGE))
 
 
 def samples(row):
