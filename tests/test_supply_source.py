@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from helpers import source
+from helpers.supply import source
 
 
 def test_offline_unless_told_otherwise(monkeypatch):

@@ -43,6 +43,7 @@ def links(name: str) -> Iterator[str]:
             if "://" in place or place.startswith("file:")
             else Path(place).expanduser().resolve().as_uri()
         )
+        login = urlsplit(url).netloc.rpartition("@")[0]
         folder = Path(request.url2pathname(urlsplit(url).path))
         if url.startswith("file:") and folder.is_dir():
             yield from (path.as_uri() for path in folder.iterdir())
@@ -53,7 +54,10 @@ def links(name: str) -> Iterator[str]:
         except OSError:
             continue
         for found in re.findall(r"""<a\s[^>]*?href\s*=\s*["']([^"']+)""", text, re.IGNORECASE):
-            yield urljoin(base, html.unescape(found))
+            link = urljoin(base, html.unescape(found))
+            # As in pip, the index's login holds for files on the same server.
+            here = login and urlsplit(link).netloc == urlsplit(base).netloc
+            yield link.replace("//", f"//{login}@", 1) if here else link
 
 
 @cache
