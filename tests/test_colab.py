@@ -1,6 +1,6 @@
 """What the lessons and helpers import is there on Colab: shipped with it, or brought by the set-up cell.
 
-That the set-up cell works, and a lesson after it, is proved in road_colab.py.
+That the set-up cell works, and a lesson after it, is proved in whole_lesson_colab.py.
 """
 
 import ast

@@ -52,3 +52,9 @@ def test_streaming_gives_the_same_rows():
     streamed = load_dataset(**catalog.data("stanfordnlp/imdb"), split="test", streaming=True)
     loaded = load_dataset(**catalog.data("stanfordnlp/imdb"), split="test")
     assert list(streamed.take(5)) == loaded.to_list()[:5]
+
+
+def test_splits_are_apart():
+    train, test = (load_dataset(**catalog.data("stanfordnlp/imdb"), split=split) for split in ("train", "test"))
+    assert len(train) > 8_000 and len(test) > 900
+    assert len(set(train["text"]) & set(test["text"])) < 0.01 * len(test)

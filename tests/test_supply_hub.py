@@ -1,8 +1,11 @@
-"""The Hub's road against a Hub on loopback: what is loaded, what goes wrong, what the cache holds then."""
+"""One question to a Hub on loopback and every way in which it fails; the copy that `prefetch` makes."""
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,27 +13,16 @@ import pytest
 from tests.hub import client, content
 from tests.hub.server import Fault, Hub
 
-SECONDS = 2
 LARGE = 300_000
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
+ADVICE = "set ASR_SOURCE=offline and start again"
+QUICK = "hub.SECONDS, hub.PATIENCE = 2, 4"
 
 
 @pytest.fixture(scope="module")
 def repositories(tmp_path_factory):
-    """Some of the course's repositories, and small ones without meaning for what goes wrong."""
-    root = content.build(
-        tmp_path_factory.mktemp("hub"),
-        [
-            "facebook/wav2vec2-base-100h",
-            "hf-internal-testing/librispeech_asr_dummy",
-            "facebook/multilingual_librispeech",
-            "stanfordnlp/imdb",
-        ],
-    )
+    """Three of the course's data sets, one of its checkpoints, and two small ones without meaning."""
+    names = ["facebook/wav2vec2-base-100h", "facebook/multilingual_librispeech", "google/fleurs"]
+    root = content.build(tmp_path_factory.mktemp("hub"), [*names, "stanfordnlp/imdb"])
     folder = root / "models" / "course" / "tiny"
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"model_type": "bert"}')
@@ -40,13 +32,6 @@ def repositories(tmp_path_factory):
     pickled = root / "models" / "course" / "pickled"
     pickled.mkdir()
     (pickled / "pytorch_model.bin").write_bytes(b"pickled")
-    scripted = root / "datasets" / "course" / "scripted"
-    scripted.mkdir(parents=True)
-    (scripted / "scripted.py").write_text("raise RuntimeError")
-    converted = scripted.with_name("scripted@refs+convert+parquet") / "tr_tr" / "train"
-    converted.mkdir(parents=True)
-    spanish = root / "datasets/facebook/multilingual_librispeech/spanish/dev-00000-of-00001.parquet"
-    shutil.copy(spanish, converted / "0000.parquet")
     return root
 
 
@@ -56,298 +41,301 @@ def server(repositories):
         yield hub
 
 
-@pytest.fixture(scope="module")
-def python(server, home):
-    process = client.Client(server.url, home)
-    process(f"hub.__dict__.__setitem__('SECONDS', {SECONDS})")
-    # Small pieces, so that a small file can break off in the middle.
-    process("from huggingface_hub import constants; constants.DOWNLOAD_CHUNK_SIZE = 1000")
-    yield process
-    process.close()
-    assert client.left_loopback(home) == ""
-
-
 @pytest.fixture
-def run(server, python, home):
-    """The other Python, with an empty cache and a Hub without faults."""
+def hub(server):
+    """The Hub without faults."""
     server.faults.clear()
     server.requests.clear()
-    for folder in ("huggingface", "course"):
-        shutil.rmtree(home / folder, ignore_errors=True)
-    yield python
+    yield server
     server.faults.clear()
 
 
-SPANISH = "catalog.dataset('facebook/multilingual_librispeech', 'spanish', split='dev', streaming={})"
-TINY = "str(hub.snapshot('course/tiny'))"
-
-
-def half_written(home) -> list:
-    """Files in the cache that a reader could take for whole ones, but are not."""
-    cache = home / "huggingface" / "hub"
-    partial = list(cache.rglob("*.incomplete"))
-    broken = [path for path in cache.rglob("*") if path.is_symlink() and not path.exists()]
-    short = [path for path in cache.rglob("model.safetensors") if path.stat().st_size != LARGE]
-    return partial + broken + short
-
-
-# ---- what is loaded ----------------------------------------------------------------------------------------
-
-
-def test_a_checkpoint_is_a_folder_that_is_asked_for_once(run, server):
-    from transformers import AutoModelForCTC, AutoProcessor
-
-    folder = run("catalog.checkpoint('facebook/wav2vec2-base-100h')")
-    assert AutoModelForCTC.from_pretrained(folder).config.vocab_size == 32
-    assert AutoProcessor.from_pretrained(folder).tokenizer.word_delimiter_token == "|"
-    server.requests.clear()
-    assert run("catalog.checkpoint('facebook/wav2vec2-base-100h')") == folder
-    assert server.requests == []
-
-
-def test_weights_for_others_stay_where_they_are(run, server):
-    assert set(os.listdir(run(TINY))) == {"config.json", "model.safetensors"}
-    assert not server.asked("tf_model.h5|pytorch_model.bin")
-    assert os.listdir(run("str(hub.snapshot('course/pickled'))")) == ["pytorch_model.bin"]
-    server.requests.clear()
-    run("str(hub.snapshot('course/pickled'))")
-    assert server.requests == []
-
-
-def test_a_pinned_revision_is_what_is_loaded(run, server):
-    commit = server.repositories.commit("models", "course/tiny")
-    assert run(f"str(hub.snapshot('course/tiny', {commit!r}))").endswith(commit)
-    assert run("hub.newest('course/tiny')") == commit
-
-
-def test_a_data_set_comes_with_the_columns_of_the_hub_and_one_split_only(run, server):
-    code = "catalog.dataset('hf-internal-testing/librispeech_asr_dummy', 'clean', split='validation')"
-    assert run(f"({code}).column_names") == ["file", "audio", "text", "speaker_id", "chapter_id", "id"]
-    run("from helpers import audio")
-    assert run(f"len(audio.read(({code})[0]['audio']))") > 16_000
-    assert not server.asked("unused")
-    server.requests.clear()
-    assert run(f"len({code})") == 73
-    assert server.requests == []
-
-
-def test_text_keeps_its_classes(run):
-    run("reviews = catalog.dataset('stanfordnlp/imdb', split='test')")
-    assert run("reviews.features['label'].names") == ["neg", "pos"]
-
-
-def test_streaming_reads_in_pieces_and_keeps_nothing(run, server, home):
-    run(f"rows = iter({SPANISH.format(True)})")
-    assert sorted(run("list(next(rows)['audio'])")) == ["bytes", "path"]
-    assert server.asked("GET /large") and all(each[2] for each in server.asked("GET /large"))
-    assert not list((home / "huggingface" / "hub").rglob("*.parquet"))
-    assert run("1 + len(list(rows))") == 34
-
-
-def test_what_is_in_the_cache_is_streamed_from_there(run, server):
-    assert run(f"len({SPANISH.format(False)})") == 34
-    server.requests.clear()
-    assert run(f"len(list({SPANISH.format(True)}))") == 34
-    assert server.requests == []
-
-
-def test_a_data_set_with_a_script_is_read_as_the_hub_converted_it(run):
-    run("found = hub.split('course/scripted', 'tr_tr', 'train')")
-    assert run("found.files") == ["tr_tr/train/0000.parquet"]
-    run("import os")
-    assert run("os.path.getsize(hub.download('course/scripted', found)[0])") > 1e6
-
-
-def test_the_cache_tells_what_it_holds(run):
-    spanish = "('facebook/multilingual_librispeech', 'spanish', 'dev')"
-    assert run("hub.is_cached('course/tiny')") is run(f"hub.is_split_cached(*{spanish})") is False
-    run(f"hub.split(*{spanish})")
-    assert run(f"hub.is_split_cached(*{spanish})") is False, "its files are known, but not there"
-    run(TINY)
-    run(SPANISH.format(False))
-    assert run("hub.is_cached('course/tiny')") is run(f"hub.is_split_cached(*{spanish})") is True
-
-
-def test_unknown_configuration_and_split(run):
-    for config, split, message in [
-        ("welsh", "dev", "no configuration 'welsh'"),
-        ("spanish", "x", "no split 'x'"),
-    ]:
-        with pytest.raises(client.Failure, match=message) as caught:
-            run(f"hub.split('facebook/multilingual_librispeech', {config!r}, {split!r})")
-        assert caught.value.kind == "HubError"
-
-
-@pytest.fixture
-def few_rows(run):
-    """The catalog cut down to a checkpoint, a data set, and one with a loading script; pins forgotten."""
-    run("rows = catalog.CHECKPOINTS, catalog.DATA_SETS, dict(catalog.REVISIONS)")
-    run("names = ['facebook/wav2vec2-base-100h', 'stanfordnlp/imdb']")
-    run("catalog.CHECKPOINTS = tuple(row for row in catalog.CHECKPOINTS if row.hub in names)")
-    run("catalog.DATA_SETS = tuple(row for row in catalog.DATA_SETS if row.hub in names)")
-    run("catalog.DATA_SETS += (catalog.DataSet('course/scripted', 'tr_tr', 'train', 'MIT', None, ''),)")
-    run("from tools import pin; from pathlib import Path")
-    yield run
-    run("catalog.CHECKPOINTS, catalog.DATA_SETS = rows[:2]")
-    run("catalog.REVISIONS.clear(); catalog.REVISIONS.update(rows[2])")
-
-
-def test_pin_writes_the_commits_of_now_and_the_catalog_holds_to_them(few_rows, server, tmp_path):
-    file = tmp_path / "revisions.json"
-    file.write_text("{}")
-    assert few_rows(f"pin.main(Path({str(file)!r}))") == 0
-    pinned, commit = json.loads(file.read_text()), server.repositories.commit
-    assert pinned == {
-        "facebook/wav2vec2-base-100h": commit("models", "facebook/wav2vec2-base-100h"),
-        "stanfordnlp/imdb": commit("datasets", "stanfordnlp/imdb"),
-        "course/scripted": commit("datasets", "course/scripted", "refs/convert/parquet"),
+def python(url, home, code, **variables):
+    """Run code in a Python of its own on the Hub's source: what it wrote, and the seconds it took."""
+    home.mkdir(exist_ok=True)
+    begin = time.perf_counter()
+    environment = {
+        key: value for key, value in client.environment(url, home).items() if "proxy" not in key.lower()
     }
-    few_rows(f"catalog.REVISIONS.update({pinned!r})")
-    server.requests.clear()
-    folder = few_rows("catalog.checkpoint('facebook/wav2vec2-base-100h')")
-    assert folder.endswith(pinned["facebook/wav2vec2-base-100h"])
-    assert few_rows("len(catalog.dataset('course/scripted', 'tr_tr', split='train'))") == 34
-    assert few_rows("len(catalog.dataset('stanfordnlp/imdb', split='test'))") > 900
-    asked = [path for _, path, _ in server.asked("resolve")]
-    assert asked and all(any(commit in path for commit in pinned.values()) for path in asked)
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment | variables, capture_output=True, text=True
+    )
+    assert client.left_loopback(home) == ""
+    return result, time.perf_counter() - begin
 
 
-def test_a_pinned_commit_that_the_hub_no_longer_has(few_rows):
-    few_rows(f"catalog.REVISIONS['facebook/wav2vec2-base-100h'] = {'1' * 40!r}")
-    with pytest.raises(client.Failure, match=r"no longer has the revision 1111111.*update the course"):
-        few_rows("catalog.checkpoint('facebook/wav2vec2-base-100h')")
+def question(url, home, settings=QUICK, **variables):
+    """The sentence with which `ask` fails; "" if the Hub answers."""
+    code = (
+        f"from helpers.supply import SupplyError, hub\n{settings}\n"
+        "try: hub.ask()\nexcept SupplyError as error: print(error)"
+    )
+    result, seconds = python(url, home, code, **variables)
+    assert result.returncode == 0, result.stderr
+    assert seconds < 30
+    sentence = result.stdout.removesuffix("\n")
+    assert "\n" not in sentence and "Traceback" not in sentence
+    assert not sentence or sentence.endswith(f", or {ADVICE}.")
+    return sentence
 
 
-def test_pin_writes_all_or_nothing(few_rows, server, tmp_path):
-    file = tmp_path / "revisions.json"
-    file.write_text("{}")
-    server.faults.append(Fault("GET /api/datasets", status=500))
-    assert few_rows(f"pin.main(Path({str(file)!r}))") == 1
-    assert file.read_text() == "{}"
+# ---- the question ------------------------------------------------------------------------------------------
 
 
-# ---- what goes wrong ---------------------------------------------------------------------------------------
+def test_a_hub_that_answers_is_asked_one_question(hub, tmp_path):
+    assert question(hub.url, tmp_path / "home") == ""
+    assert [(method, path) for method, path, _ in hub.requests] == [("GET", "/api/models")]
+
 
 FAULTS = {
-    "silent": (Fault(".", seconds=3 * SECONDS), f"has not answered for {SECONDS} s: try again later"),
-    "silent at a file": (Fault("GET /large", seconds=3 * SECONDS), f"has not answered for {SECONDS} s"),
-    "401 everywhere": (Fault(".", status=401), "refuses your token .* log in anew"),
-    "401 at a file": (Fault("resolve", status=401), "refuses your token .* log in anew"),
-    "private or gone": (
-        Fault(".", status=401, headers={"X-Error-Code": "RepoNotFound"}),
-        "does not show course/tiny: it is gone or private",
+    "silent": (Fault(".", seconds=8), "has not answered for 2 s: try again later"),
+    "dripping": (Fault(".", drip=0.5), "has not answered for 4 s: try again later"),
+    "401": (Fault(".", status=401), r"refuses your token \(HTTP 401\): log in anew with `hf auth login`"),
+    "403": (Fault(".", status=403), r"refuses your token \(HTTP 403\)"),
+    "404": (Fault(".", status=404), r"is not the Hub \(HTTP 404\): check HF_ENDPOINT"),
+    "429": (Fault(".", status=429, headers={"Retry-After": "300"}), r"\(HTTP 429\): wait 300 s, log in"),
+    "429 without a time": (Fault(".", status=429), "wait some minutes, log in"),
+    "500": (Fault(".", status=500), r"trouble of its own \(HTTP 500\): try again in some minutes"),
+    "503": (Fault(".", status=503), r"trouble of its own \(HTTP 503\)"),
+    "captive portal": (
+        Fault(
+            ".", status=200, headers={"Content-Type": "text/html"}, body=b"<html>Welcome to the hotel</html>"
+        ),
+        "a page that is not the Hub's: log in to the Wi-Fi in a browser",
     ),
-    "gated": (Fault(".", status=403, headers={"X-Error-Code": "GatedRepo"}), "accepted its terms"),
-    "404 everywhere": (Fault(".", status=404), "answers HTTP 404 for course/tiny: update the course"),
-    "404 at a file": (
-        Fault("safetensors", status=404, headers={"X-Error-Code": "EntryNotFound"}),
-        "file of course/tiny is missing on the Hub: update the course",
-    ),
-    "429": (Fault(".", status=429, headers={"Retry-After": "300"}), "wait 300 s and run the cell again"),
-    "429 at a file": (Fault("GET /large", status=429), "wait some minutes and run the cell again"),
-    "500": (Fault(".", status=500), r"trouble of its own \(HTTP 500\): run the cell again"),
-    "503 at a file": (Fault("GET /large", status=503), r"trouble of its own \(HTTP 503\)"),
-    "broken off at once": (Fault("GET /large", cut=0), "broke off at model.safetensors: run the cell again"),
-    "changed content": (Fault("GET /large", damage=True), "model.safetensors of course/tiny differs"),
-    "not the Hub": (Fault("GET /api/models", status=200), "What answers is not the Hub: log in to the Wi-Fi"),
+    "broken off": (Fault(".", status=200, body=b"[" * 100, cut=0.5), "cannot be reached"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_ends_in_one_sentence_in_seconds_and_leaves_nothing_half(run, server, home, name):
+def test_what_goes_wrong_is_told_in_one_sentence(hub, tmp_path, name):
     fault, message = FAULTS[name]
-    server.faults.append(fault)
-    begin = time.perf_counter()
-    with pytest.raises(client.Failure, match=message) as caught:
-        run(TINY)
-    assert time.perf_counter() - begin < 3 * SECONDS
-    assert caught.value.kind == "HubError"
-    assert "\n" not in str(caught.value) and "ASR_SOURCE=offline" in str(caught.value)
-    assert half_written(home) == []
-    server.faults.clear()
-    assert len(os.listdir(run(TINY))) == 2, "the next call completes what is missing"
-    assert half_written(home) == []
+    hub.faults.append(fault)
+    sentence = question(hub.url, tmp_path / "home")
+    assert re.search(message, sentence), sentence
+    assert len(hub.requests) == 1
 
 
-@pytest.mark.parametrize("name", ["silent at a file", "429 at a file", "503 at a file", "broken off at once"])
-def test_faults_while_streaming_end_in_the_same_sentences(run, server, name):
-    server.faults.append(FAULTS[name][0])
-    with pytest.raises(client.Failure) as caught:
-        run(f"list({SPANISH.format(True)})")
-    assert caught.value.kind == "HubError"
-    assert "ASR_SOURCE=offline" in str(caught.value)
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", "http://localhost:9"], ids=["connection refused", "by name"]
+)
+def test_a_hub_that_is_down(url, tmp_path):
+    assert "cannot be reached" in question(url, tmp_path / "home", settings="")
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_stopped(run, server, home):
-    server.faults.append(Fault("GET /large", cut=0.5, times=1))
-    assert len(os.listdir(run(TINY))) == 2
-    first, second = server.asked("GET /large")
-    assert first[2] == "" and second[2] == f"bytes={LARGE // 2}-"
-    assert half_written(home) == []
+def test_a_name_that_nobody_knows(tmp_path):
+    code = (
+        "import socket\nfrom helpers.supply import hub\n"
+        "def unknown(*_, **__): raise socket.gaierror(-2, 'Name or service not known')\n"
+        "socket.getaddrinfo = unknown\nhub.ask()"
+    )
+    result, _ = python("http://hub.invalid", tmp_path / "home", code)
+    assert "The Hub (hub.invalid) cannot be reached" in result.stderr.splitlines()[-1]
+    assert "connect to the network" in result.stderr.splitlines()[-1]
 
 
-def test_one_stumble_is_forgiven(run, server):
-    server.faults.append(Fault("GET /api", status=502, times=1))
-    assert len(os.listdir(run(TINY))) == 2
+def test_the_time_is_limited_in_all():
+    from helpers.supply import hub
+
+    assert hub.SECONDS < hub.PATIENCE < 25
 
 
-def test_a_revision_that_is_gone(run):
-    with pytest.raises(client.Failure, match=r"no longer has the revision 1111111.*update the course"):
-        run(f"str(hub.snapshot('course/tiny', {'1' * 40!r}))")
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Key and self-signed certificate for loopback in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    file = tmp_path_factory.mktemp("tls") / "hub.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=hub"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    with open(file, "a") as both, open(f"{file}.crt") as alone:
+        both.write(alone.read())
+    return file
 
 
-def test_no_network_allowed_and_not_in_the_cache(run):
-    run("from huggingface_hub import constants; constants.HF_HUB_OFFLINE = True")
-    try:
-        with pytest.raises(client.Failure, match=r"HF_HUB_OFFLINE forbids .*helpers prefetch"):
-            run(TINY)
-    finally:
-        run("constants.HF_HUB_OFFLINE = False")
+def test_a_certificate_that_nobody_trusts_and_the_variable_that_helps(repositories, certificate, tmp_path):
+    with Hub(repositories, certificate) as server:
+        sentence = question(server.url, tmp_path / "home")
+        assert "certificate" in sentence and "self-signed" in sentence and "SSL_CERT_FILE" in sentence
+        assert question(server.url, tmp_path / "home", SSL_CERT_FILE=f"{certificate}.crt") == ""
 
 
-def test_a_hub_that_is_down(repositories, tmp_path):
+def test_a_socks_proxy_without_its_package(hub, tmp_path):
+    hide = f"import sys; sys.modules['socksio'] = None; {QUICK}"
+    sentence = question(hub.url, tmp_path / "home", settings=hide, ALL_PROXY="socks5://127.0.0.1:9")
+    assert "SOCKS proxy" in sentence and "pip install socksio" in sentence
+    assert hub.requests == []
+
+
+def test_a_proxy_that_is_down(hub, tmp_path):
+    sentence = question(
+        hub.url, tmp_path / "home", HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9"
+    )
+    assert "cannot be reached" in sentence
+
+
+def test_a_lesson_stops_at_its_first_cell_before_the_libraries_are_loaded(tmp_path):
+    code = (
+        "import sys\nfrom helpers import course\n"
+        "try: course.start('01')\nfinally: print('torch' in sys.modules)"
+    )
+    result, seconds = python("http://127.0.0.1:9", tmp_path / "home", code)
+    assert result.stdout == "False\n" and seconds < 30
+    assert result.stderr.splitlines()[-1].startswith(
+        "helpers.supply.SupplyError: The Hub (127.0.0.1:9) cannot"
+    )
+
+
+def test_who_forbids_requests_is_not_asked_for_one(tmp_path):
+    assert question("http://127.0.0.1:9", tmp_path / "home", HF_HUB_OFFLINE="1") == ""
+
+
+def test_other_requests_are_the_librarys_own(hub, tmp_path):
+    """A POST that gets 502 is not sent again, and the client is huggingface_hub's own."""
+    hub.faults.append(Fault("POST", status=502))
+    code = (
+        "from helpers import course, catalog\nfrom helpers.supply import hub\nhub.ask()\n"
+        "from huggingface_hub import constants, get_session\nfrom huggingface_hub.utils import _http\n"
+        "assert _http._GLOBAL_CLIENT_FACTORY is _http.default_client_factory\n"
+        "print(get_session().post(constants.ENDPOINT + '/api/repos/create').status_code)"
+    )
+    result, _ = python(hub.url, tmp_path / "home", code)
+    assert result.stdout == "502\n", result.stderr
+    assert len(hub.asked("POST")) == 1
+
+
+# ---- the copy ----------------------------------------------------------------------------------------------
+
+FEW = """
+from helpers import catalog
+names = ("facebook/wav2vec2-base-100h", "facebook/multilingual_librispeech", "google/fleurs", "stanfordnlp/imdb")
+catalog.CHECKPOINTS = tuple(row for row in catalog.CHECKPOINTS if row.hub in names)
+catalog.DATA_SETS = tuple(row for row in catalog.DATA_SETS if row.hub in names)
+"""
+PREFETCH = f"{FEW}\nfrom helpers.__main__ import main\nraise SystemExit(main(['prefetch']))"
+
+
+def small(home, hub, wanted, before=""):
+    """`prefetch` of some small repositories."""
+    code = (
+        f"{before}\nfrom helpers.supply import SupplyError, hub\n"
+        f"try: hub.prefetch({wanted!r})\nexcept SupplyError as error: print('PROBLEM', error)"
+    )
+    result, _ = python(hub.url, home, code)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.partition("PROBLEM ")[2].strip()
+
+
+def noted(home):
+    return json.loads((home / "course" / "prefetched.json").read_text())
+
+
+def test_what_was_prefetched_is_used_and_nothing_is_asked(hub, tmp_path):
+    home = tmp_path / "home"
+    result, _ = python(hub.url, home, PREFETCH)
+    assert result.returncode == 0, result.stderr
+    assert not hub.asked("GET .*spanish/train"), "only the splits that the lessons read are copied"
+    hub.requests.clear()
+    lesson = f"""{FEW}
+from helpers import course
+course.start("01")
+import evaluate
+from datasets import Audio, load_dataset
+from transformers import AutoModelForCTC, AutoProcessor
+folder = catalog.model("facebook/wav2vec2-base-100h")
+assert AutoModelForCTC.from_pretrained(folder).config.vocab_size == 32
+assert AutoProcessor.from_pretrained(folder).tokenizer.word_delimiter_token == "|"
+for streaming in (False, True):
+    spanish = load_dataset(
+        **catalog.data("facebook/multilingual_librispeech", "spanish"), split="dev", streaming=streaming
+    ).cast_column("audio", Audio(decode=False))
+    assert len(list(spanish)) == 34 and set(next(iter(spanish))["audio"]) == {{"bytes", "path"}}
+for split in ("train", "validation", "test"):
+    assert "transcription" in load_dataset(**catalog.data("google/fleurs", "tr_tr"), split=split).column_names
+reviews = load_dataset(**catalog.data("stanfordnlp/imdb"), split="test")
+assert reviews.features["label"].names == ["neg", "pos"]
+wer = evaluate.load(catalog.metric("wer"))
+assert wer.compute(references=["a b"], predictions=["a c"]) == 0.5
+"""
+    result, _ = python(hub.url, home, lesson)
+    assert result.returncode == 0, result.stderr
+    assert "source: hub, from the copy that prefetch made" in result.stdout
+    assert hub.requests == []
+    result, _ = python(hub.url, home, PREFETCH)
+    assert result.returncode == 0
+    assert [path for _, path, _ in hub.requests] == ["/api/models"], "what is there is not fetched again"
+
+    shutil.rmtree(home / "huggingface" / "hub" / "datasets--google--fleurs")
+    hub.requests.clear()
+    result, _ = python(hub.url, home, f"{FEW}\nfrom helpers import course\ncourse.start('01')")
+    assert "source: hub ·" in result.stdout, "with one part gone the Hub is asked again"
+    assert [path for _, path, _ in hub.requests] == ["/api/models"]
+
+
+def test_weights_for_others_stay_where_they_are(hub, tmp_path):
+    wanted = {"course/tiny": ("course/tiny", ()), "course/pickled": ("course/pickled", ())}
+    assert small(tmp_path / "home", hub, wanted) == ""
+    there = noted(tmp_path / "home")
+    assert set(os.listdir(there["course/tiny"])) == {"config.json", "model.safetensors"}
+    assert os.listdir(there["course/pickled"]) == ["pytorch_model.bin"]
+
+
+def test_changed_content_is_removed_and_fetched_by_the_next_call(hub, tmp_path):
+    home, wanted = tmp_path / "home", {"course/tiny": ("course/tiny", ())}
+    hub.faults.append(Fault("GET /large", damage=True))
+    assert "course/tiny: model.safetensors differs from the Hub's checksum" in small(home, hub, wanted)
+    hub.faults.clear()
+    assert small(home, hub, wanted) == ""
+    assert (home / "course" / "prefetched.json").is_file()
+
+
+def test_one_that_is_missing_does_not_stop_the_others(hub, tmp_path):
+    imdb = {"path": "stanfordnlp/imdb"}
+    wanted = {
+        "course/gone": ("course/gone", ()),
+        "imdb": (imdb, ("test", "welsh")),
+        "course/pickled": ("course/pickled", ()),
+    }
+    first, second, last = small(tmp_path / "home", hub, wanted).splitlines()
+    assert first.startswith("course/gone: ") and second.startswith("imdb: the Hub has no split 'welsh'")
+    assert "call prefetch again" in last
+    assert list(noted(tmp_path / "home")) == ["course/pickled"]
+
+
+def test_a_hub_that_is_down_says_its_advice_once(tmp_path):
+    result, seconds = python("http://127.0.0.1:9", tmp_path / "home", PREFETCH)
+    assert result.returncode == 1 and seconds < 30
+    assert result.stderr.count(ADVICE) == 1 and len(result.stderr.splitlines()) == 1
+
+
+def test_a_hub_that_goes_down_meanwhile_says_so_once_too(repositories, tmp_path):
+    # The second and third checkpoint fail when the Hub has gone; what was copied before stays noted.
+    wanted = {name: (name, ()) for name in ("course/pickled", "course/tiny", "course/gone")}
+    go = "import huggingface_hub as library\nlibrary.HfApi.list_repo_files = stop(library.HfApi.list_repo_files)"
     with Hub(repositories) as server:
-        python = client.Client(server.url, tmp_path)
-        folder = python(TINY)
-        python(f"rows = iter({SPANISH.format(True)})")
-        server.stop()
-        try:
-            begin = time.perf_counter()
-            for code in (SPANISH.format(True), "str(hub.snapshot('course/pickled'))"):
-                with pytest.raises(
-                    client.Failure, match="cannot be reached: connect to the network"
-                ) as caught:
-                    python(f"list({code})")
-                assert caught.value.kind == "HubError"
-            assert time.perf_counter() - begin < 10
-            assert python(TINY) == folder, "what is in the cache is used without asking"
-        finally:
-            python.close()
-
-
-def test_what_is_no_fault_of_the_hub_keeps_its_own_name(run):
-    with pytest.raises(client.Failure, match="No checkpoint") as caught:
-        run("catalog.checkpoint('openai/whisper-gigantic')")
-    assert caught.value.kind == "CatalogError"
-    with pytest.raises(client.Failure) as caught:
-        run("with hub.explained('course/tiny'): 1 / 0")
-    assert caught.value.kind == "ZeroDivisionError"
-
-
-def test_a_full_disk_is_said_so(run):
-    with pytest.raises(client.Failure, match="disk is full: free some space"):
-        run("with hub.explained('course/tiny'): raise OSError(28, 'No space left on device')")
+        code = f"""
+import os
+import re
+calls = []
+def stop(real):
+    def listing(self, name):
+        calls.append(name)
+        if len(calls) > 1:
+            from huggingface_hub import constants
+            constants.ENDPOINT = "http://127.0.0.1:9"
+            raise OSError("the connection broke off")
+        return real(self, name)
+    return listing
+{go}"""
+        sentence = small(tmp_path / "home", server, wanted, before=code)
+    assert sentence.startswith("The Hub (127.0.0.1:9) cannot be reached") and sentence.count(ADVICE) == 1
+    assert list(noted(tmp_path / "home")) == ["course/pickled"]
 
 
 def test_the_guard_notices_who_leaves_loopback(tmp_path):
-    python = client.Client("http://127.0.0.1:9", tmp_path)
+    process = client.Client("http://127.0.0.1:9", tmp_path)
     with pytest.raises(client.Failure, match="nothing may leave loopback"):
-        python("__import__('socket').create_connection(('huggingface.invalid', 443))")
-    python.close()
-    assert client.left_loopback(tmp_path) == "huggingface.invalid\n"
-
-
-def test_the_record_of_a_split_is_plain_json(run, home):
-    run("hub.split('facebook/multilingual_librispeech', 'spanish', 'dev')")
-    (record,) = (home / "course" / "hub").rglob("split.json")
-    assert json.loads(record.read_text())["files"] == ["spanish/dev-00000-of-00001.parquet"]
+        process("__import__('socket').create_connection(('huggingface.invalid', 443))")
+    process.close()
+    assert client.left_loopback(tmp_path) == "huggingface.invalid"

@@ -46,6 +46,11 @@ def longest_first() -> list[Path]:
     return [NOTEBOOKS / f"{entry['slug']}.ipynb" for entry in order]
 
 
+def source(slug: str) -> str:
+    """The text of one lesson."""
+    return (NOTEBOOKS / "source" / f"{slug}.py").read_text(encoding="utf-8")
+
+
 def repository() -> str:
     """owner/name, the one setting in pyproject.toml that badges are written from."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -67,8 +72,7 @@ def build(entry: dict) -> nbformat.NotebookNode:
     Returns:
         A notebook whose code cells have not been run.
     """
-    source = (NOTEBOOKS / "source" / f"{entry['slug']}.py").read_text(encoding="utf-8")
-    body = jupytext.reads(source, fmt="py:percent").cells
+    body = jupytext.reads(source(entry["slug"]), fmt="py:percent").cells
     cells = [_markdown(_header(entry), "header"), _code(SETUP.format(repository=repository()), "setup")]
     further = [cell for cell in body if "further" in cell.metadata.get("tags", [])]
     cells += [cell for cell in body if cell not in further]

@@ -34,9 +34,15 @@ _OTHER_FRAMEWORKS = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*", "coreml/*"
 def ask() -> None:
     """Ask the Hub one short question, by the session that later requests use: its proxies and certificates.
 
+    Who has set HF_HUB_OFFLINE is not asked for a network.
+
     Raises:
         SupplyError: no answer of the Hub within `PATIENCE` seconds; one sentence that says what to do.
     """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return
     answers = SimpleQueue()
     Thread(target=lambda: answers.put(_problem()), daemon=True).start()
     try:
