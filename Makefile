@@ -16,7 +16,7 @@ test: weights ## unit, lessons (nbval), structure, lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax \
 		--nbval-cell-timeout=1500 --sanitize-with tests/nbval-sanitize.cfg \
-		$$($(BIN)/python -m tools.notebooks --list)
+		$$($(BIN)/python -m tools.notebooks --proofs build/proofs)
 
 test-hub: weights ## every lesson against a Hub on loopback, and one on a look-alike of Colab
 	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/whole_lessons_hub.py tests/whole_lesson_colab.py

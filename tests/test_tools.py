@@ -92,13 +92,22 @@ def test_readme_table_is_written_between_its_marks():
     assert notebooks.with_table(table) == table
 
 
-def test_every_notebook_is_run_the_longest_first(monkeypatch, capsys):
-    assert set(notebooks.longest_first()) == set(notebooks.NOTEBOOKS.glob("*.ipynb"))
+def test_the_longest_lesson_is_run_first(monkeypatch):
     times = [{"slug": "01_short", "minutes": 1}, {"slug": "02_long", "minutes": 9}]
     monkeypatch.setattr(notebooks, "lessons", lambda: times)
-    monkeypatch.setattr("sys.argv", ["notebooks", "--list"])
-    assert notebooks.main() == 0
-    assert capsys.readouterr().out.split() == ["notebooks/02_long.ipynb", "notebooks/01_short.ipynb"]
+    assert [entry["slug"] for entry in notebooks.longest_first()] == ["02_long", "01_short"]
+
+
+@pytest.mark.parametrize("number", ["3", "03"])
+def test_lessons_are_chosen_by_number(number):
+    assert [entry["slug"][:2] for entry in notebooks.choose([number])] == ["03"]
+    assert len(notebooks.choose([])) == len(notebooks.lessons())
+
+
+@pytest.mark.parametrize("number", ["99", "x", "-1", "3.1"])
+def test_a_number_without_lesson_is_refused(number):
+    with pytest.raises(SystemExit, match="choose of 01, 02"):
+        notebooks.choose([number])
 
 
 def test_magic_lines_survive_the_text_format():

@@ -13,7 +13,7 @@ from tests.hub.server import Hub
 from tools import notebooks
 
 
-@pytest.mark.parametrize("slug", [path.stem for path in notebooks.longest_first()])
+@pytest.mark.parametrize("slug", [entry["slug"] for entry in notebooks.longest_first()])
 def test_a_lesson_on_the_hub(slug, tmp_path):
     home = tmp_path / "home"
     home.mkdir()

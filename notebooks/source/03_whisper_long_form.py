@@ -445,7 +445,7 @@ for name, clip in nobody.items():
 #
 # faster-whisper's batched pipeline finds speech with the VAD, joins it to windows of up to 30 s and decodes
 # them as a batch. We go one step further (`helpers/longform.py`): windows of up to 14 s, sorted by length,
-# each batch only as long as its longest window. Here they are:
+# each batch only as long as its longest window, but never shorter than 8 s. Here they are:
 
 # %%
 from helpers import longform
@@ -462,7 +462,9 @@ print(f"{len(windows)} windows hold {heard:.0f} s; padded to 30 s each they woul
 
 # %% [markdown]
 # Whisper was trained on windows of 30 s, but its encoder also takes shorter ones: fewer frames, fewer
-# positions. A second of silence at the end lets it finish. We keep two beams, not five.
+# positions. There is a limit: in a window of two or three seconds Whisper often writes a short sentence
+# twice or more often, which `tests/test_longform.py` shows on clips of that length. So short speech is padded
+# to 8 s. A second of silence at the end lets it finish. We keep two beams, not five.
 
 # %%
 from faster_whisper import WhisperModel
@@ -606,7 +608,8 @@ display.figure(
 # 1. **Shorter stride.** Transcribe the first 90 s with `chunk_length_s=30` and with `stride_length_s=1`.
 #    Which words change? *Hint:* `display.diff` of both texts.
 # 2. **How short may a window be?** Run `longform.transcribe(quantized, story, "es", seconds=...)` with 4,
-#    8, 12, 20 and 28 seconds, and plot WER against time. *Hint:* `course.timed` inside a loop.
+#    8, 12, 20 and 28 seconds, and plot WER against time. *Hint:* `course.timed` inside a loop. Short windows
+#    are padded to `longform.SHORTEST_SECONDS`; set it to 0 to see what that prevents.
 # 3. **Subtitles in another language.** Write English subtitles for the story. *Hint:* `task="translate"`.
 # 4. **Hide the music.** Put 20 s of `music` into the middle of the story and compare the texts of the
 #    sequential road with and without VAD. *Hint:* `audio.concatenate`, and `longform.windows` for what is

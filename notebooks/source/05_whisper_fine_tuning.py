@@ -702,8 +702,8 @@ print("this device computes with:", ", ".join(usable), "| not with:", ", ".join(
 # %% [markdown]
 # Does it still write the same text, and how fast? Every engine hears the same clips one by one, as it would
 # at work, from sound to text. faster-whisper pads to 30 s as Transformers does. `longform.transcribe` (lesson
-# 3) gives the same engine windows as long as the speech in them. That saves so much that it can afford two
-# candidates (beams) where the others keep one.
+# 3) gives the same engine windows as long as the speech in them, 8 s at least. That saves so much that it can
+# afford two candidates (beams) where the others keep one.
 
 # %%
 from faster_whisper import WhisperModel

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 from helpers import catalog
+from helpers.supply.files import MARK
 
 
 def build(root: Path, only: Iterable[str] | None = None) -> Path:
@@ -42,7 +43,7 @@ def _offline(give, *name):
 
 def _as_it_is(source: Path, folder: Path) -> None:
     for path in source.iterdir():
-        if path.name not in ("SHA256SUMS", ".made-by-asr-course", "README.md"):
+        if path.name not in (MARK, "SHA256SUMS", "README.md"):
             (folder / path.name).symlink_to(path.resolve())
 
 

@@ -4,25 +4,29 @@ import math
 import random
 from collections import Counter
 from itertools import pairwise, product
-from types import SimpleNamespace
 
-import jupytext
 import numpy as np
 import pytest
 import torch
 
-from tools.notebooks import NOTEBOOKS
+from helpers import catalog
+from tests import cells
+
+FRAME = 0.02
 
 
 @pytest.fixture(scope="module")
-def lesson():
-    cells = jupytext.read(NOTEBOOKS / "source" / "02_ctc_probing.py").cells
-    namespace = {"math": math, "Counter": Counter}
-    tagged = [cell for cell in cells if "tested" in cell.metadata.get("tags", [])]
-    assert tagged
-    for cell in tagged:
-        exec(cell.source, namespace)
-    return SimpleNamespace(**namespace)
+def processor():
+    from transformers import Wav2Vec2Processor
+
+    return Wav2Vec2Processor.from_pretrained(catalog.asset("wav2vec2-ctc-en"))
+
+
+@pytest.fixture(scope="module")
+def lesson(processor):
+    vocabulary = processor.tokenizer.get_vocab()
+    given = {"np": np, "Counter": Counter, "FRAME": FRAME}
+    return cells.tested("02_ctc_probing", processor=processor, vocabulary=vocabulary, DELIMITER="|", **given)
 
 
 def emissions(seed, frames, tokens):
@@ -54,6 +58,48 @@ def test_collapse_undoes_any_way_of_stretching_a_text(lesson):
         for previous, token in zip([None, *text], text, strict=False):
             path += [0] * rng.randint(int(token == previous), 2) + [token] * rng.randint(1, 3)
         assert lesson.collapse(path + [0] * rng.randint(0, 2), 0) == text
+
+
+# ---- letters and words -------------------------------------------------------------------------------------
+
+
+def table_of(processor, path, probability=0.9):
+    """A path written with one character a frame (· for the blank), and log probabilities that lead to it."""
+    vocabulary = processor.tokenizer.get_vocab()
+    tokens = torch.tensor([processor.tokenizer.pad_token_id if c == "·" else vocabulary[c] for c in path])
+    table = torch.full((len(path), len(vocabulary)), math.log((1 - probability) / (len(vocabulary) - 1)))
+    table[torch.arange(len(path)), tokens] = math.log(probability)
+    return table, tokens
+
+
+def test_letters_and_words_have_their_frames(lesson, processor):
+    table, path = table_of(processor, "·AAT||·BE·E||·")
+    letters, words = lesson.spell(table, path)
+    assert [(letter.text, letter.start, letter.end) for letter in letters] == [
+        ("A", 1, 3), ("T", 3, 4), (" ", 4, 6), ("B", 7, 8), ("E", 8, 9), ("E", 10, 11), (" ", 11, 13),
+    ]  # fmt: skip
+    assert [(word.text, word.start, word.end) for word in words] == [("AT", 1, 4), ("BEE", 7, 11)]
+
+
+def test_a_letter_counts_its_best_frame_and_a_word_its_least_sure_letter(lesson, processor):
+    table, path = table_of(processor, "·AATT|·")
+    table[1, path[1]] = math.log(0.4)
+    table[3:5, path[3]] = torch.tensor([0.5, 0.6]).log()
+    letters, words = lesson.spell(table, path)
+    assert [letter.probability for letter in letters[:2]] == pytest.approx([0.9, 0.6])
+    assert words[0].probability == pytest.approx(0.6)
+
+
+def test_blanks_alone_are_no_word(lesson, processor):
+    assert lesson.spell(*table_of(processor, "····")) == ([], [])
+    assert lesson.spell(*table_of(processor, "·||·"))[1] == []
+
+
+def test_words_reach_to_the_middle_of_a_gap_and_no_further_than_200_ms(lesson):
+    found = [lesson.Written("A", 5, 7, 1.0), lesson.Written("B", 11, 15, 1.0)]
+    (_, start, end), (_, next_start, next_end) = lesson.timed(found, 100)
+    assert (start, end) == pytest.approx((2.5 * FRAME, 9 * FRAME))
+    assert (next_start, next_end) == pytest.approx((9 * FRAME, 15 * FRAME + 0.2))
 
 
 # ---- the loss ----------------------------------------------------------------------------------------------
@@ -170,20 +216,6 @@ def test_kinds(lesson, said, got, expected):
     assert lesson.kind(said, got) == expected
 
 
-# ---- confidence --------------------------------------------------------------------------------------------
-
-
-def test_auc_is_the_area_under_the_roc_curve(lesson):
-    from sklearn.metrics import roc_auc_score
-
-    rng = np.random.default_rng(0)
-    wrong = rng.random(200) < 0.3
-    confidence = np.round(rng.random(200) - 0.2 * wrong, 1)
-    assert lesson.auc(confidence, wrong) == pytest.approx(roc_auc_score(wrong, -confidence))
-    assert lesson.auc([0.1, 0.9], [True, False]) == 1
-    assert lesson.auc([0.5, 0.5], [True, False]) == 0.5
-
-
 # ---- language model ----------------------------------------------------------------------------------------
 
 CORPUS = ["THE CAT SAT", "THE CAT RAN", "A DOG SAT", "SAN FRANCISCO", "SAN FRANCISCO", "SAN FRANCISCO"]
@@ -191,42 +223,79 @@ LEXICON = ["CAT", "HAT", "MOUSE"]
 
 
 @pytest.fixture(scope="module")
-def bigram(lesson):
-    return lesson.kneser_ney([line.split() for line in CORPUS], LEXICON)
+def arpa(lesson, tmp_path_factory):
+    path = tmp_path_factory.mktemp("arpa") / "bigram.arpa"
+    lesson.write_bigram(path, [line.split() for line in CORPUS], LEXICON)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bigram(lesson, arpa):
+    """(probability of a word after another, all words that may follow)"""
+    scores, weights = lesson.read_arpa(arpa)
+    words = [word for word in scores if " " not in word and word != "<s>"]
+    return lambda before, word: lesson.bigram(before, word, scores, weights), words
 
 
 def test_probabilities_add_up_to_one_after_every_word(bigram):
-    single, double, backoff = bigram
-    assert sum(single.values()) == pytest.approx(1)
-    for before in [*backoff, "MOUSE"]:
-        after = (double.get((before, word), backoff.get(before, 1.0) * p) for word, p in single.items())
-        assert sum(after) == pytest.approx(1)
+    probability, words = bigram
+    for before in ["<s>", *words]:
+        assert sum(probability(before, word) for word in words) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_pair_has_the_probability_of_the_formula(bigram):
+    probability, words = bigram
+    # THE is followed by CAT alone, twice; the corpus has 10 different pairs, one of which ends in CAT.
+    pairs = {pair for line in CORPUS for pair in pairwise(["<s>", *line.split(), "</s>"])}
+    single = (1 - 0.75) / len(pairs) + 0.75 * len({after for _, after in pairs}) / len(pairs) / len(words)
+    assert probability("THE", "CAT") == pytest.approx((2 - 0.75) / 2 + 0.75 / 2 * single, rel=1e-3)
 
 
 def test_words_of_the_lexicon_are_possible_and_unknown_ones_too(bigram):
-    single, _, _ = bigram
-    assert single["HAT"] == single["MOUSE"] == single["<unk>"] > 0
+    probability, _ = bigram
+    assert probability("THE", "HAT") == probability("THE", "MOUSE") == probability("THE", "PIGEON") > 0
 
 
 def test_a_word_that_follows_only_one_other_gets_little_back_off(bigram):
-    single, _, _ = bigram
-    assert single["SAT"] > single["FRANCISCO"]
+    probability, _ = bigram
+    assert probability("MOUSE", "SAT") > probability("MOUSE", "FRANCISCO")
 
 
-def test_the_arpa_file_is_what_the_decoder_reads(lesson, bigram, tmp_path):
+TOKENS = ["<pad>", "|", *"ACEHT"]
+
+
+def the_cat():
+    """Log probabilities, (9, 7), of THE CAT, in which HAT is a little more probable than CAT."""
+    table = np.full((9, len(TOKENS)), -12.0, np.float32)
+    for t, token in enumerate(["<pad>", *"THE|CAT", "<pad>"]):
+        table[t, TOKENS.index(token)] = 0
+    table[5, TOKENS.index("H")] = 0.2
+    return table
+
+
+def test_the_arpa_file_is_what_the_decoder_reads(arpa):
     from ctc_beam_decoder import build_ctcdecoder
 
-    path = tmp_path / "bigram.arpa"
-    lesson.write_arpa(path, *bigram)
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = arpa.read_text(encoding="utf-8").splitlines()
     sections = [lines.index(f"\\{n}-grams:") for n in (1, 2)] + [lines.index("\\end\\")]
     for n, (first, last) in enumerate(pairwise(sections), start=1):
         assert f"ngram {n}={len([line for line in lines[first + 1 : last] if line])}" in lines
+    assert build_ctcdecoder(TOKENS).decode(the_cat()) == "THE HAT"
+    assert (
+        build_ctcdecoder(TOKENS, str(arpa), ["THE", "CAT", "HAT"], alpha=1.0).decode(the_cat()) == "THE CAT"
+    )
 
-    tokens = ["<pad>", "|", *"ACEHT"]
-    table = np.full((9, len(tokens)), -12.0, np.float32)
-    for t, token in enumerate(["<pad>", *"THE|CAT", "<pad>"]):
-        table[t, tokens.index(token)] = 0
-    table[5, tokens.index("H")] = 0.2
-    assert build_ctcdecoder(tokens).decode(table) == "THE HAT"
-    assert build_ctcdecoder(tokens, str(path), ["THE", "CAT", "HAT"], alpha=1.0).decode(table) == "THE CAT"
+
+@pytest.mark.parametrize(("lexicon", "penalties"), [(["THE", "CAT", "HAT"], 0), (["CAT", "HAT"], 1)])
+def test_the_score_is_the_lesson_s_formula(arpa, bigram, lexicon, penalties):
+    from ctc_beam_decoder import build_ctcdecoder
+
+    probability, _ = bigram
+    decoder = build_ctcdecoder(TOKENS, str(arpa), lexicon, alpha=0.5, beta=1.5)
+    beams = {text: (acoustic, score) for text, _, _, acoustic, score in decoder.decode_beams(the_cat())}
+    for text in ("THE CAT", "THE HAT"):
+        words = text.split()
+        language = sum(math.log(probability(*pair)) for pair in pairwise(["<s>", *words, "</s>"]))
+        language -= penalties * 10 * math.log(10)
+        acoustic, score = beams[text]
+        assert score == pytest.approx(acoustic + 0.5 * language + 1.5 * len(words), abs=1e-3)
