@@ -55,6 +55,6 @@ def test_streaming_gives_the_same_rows():
 
 
 def test_splits_are_apart():
-    train, test = (load_dataset(**catalog.data("stanfordnlp/imdb"), split=split) for split in ("train", "test"))
+    train, test = [load_dataset(**catalog.data("stanfordnlp/imdb"), split=part) for part in ("train", "test")]
     assert len(train) > 8_000 and len(test) > 900
     assert len(set(train["text"]) & set(test["text"])) < 0.01 * len(test)

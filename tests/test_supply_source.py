@@ -1,3 +1,5 @@
+import json
+import os
 import subprocess
 import sys
 
@@ -26,8 +28,6 @@ def test_unknown_source_is_refused(monkeypatch):
 
 
 def run(code: str, **environment) -> str:
-    import os
-
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
     )
@@ -43,16 +43,39 @@ def test_importing_helpers_is_light():
 def test_every_module_imports_without_torch():
     code = (
         "import importlib, pkgutil, sys, helpers\n"
-        "for module in pkgutil.iter_modules(helpers.__path__):\n"
-        "    if not module.ispkg and module.name != '__main__':\n"
-        "        importlib.import_module('helpers.' + module.name)\n"
+        "for module in pkgutil.walk_packages(helpers.__path__, 'helpers.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "assert 'helpers.supply.recipes' in sys.modules and 'helpers.catalog' in sys.modules\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'matplotlib', 'pandas'} & set(sys.modules)))"
     )
     assert run(code, ASR_SOURCE="offline") == "[]"
 
 
+def environment(**given) -> dict:
+    code = "import json, os, helpers; print(json.dumps(dict(os.environ)))"
+    return json.loads(run(code, **given))
+
+
 def test_offline_forbids_requests_and_hub_does_not():
-    code = "import os, helpers; print(os.environ.get('HF_HUB_OFFLINE'))"
-    environment = {"HF_HUB_OFFLINE": "0"}
-    assert run(code, ASR_SOURCE="offline", **environment) == "1"
-    assert run(code, ASR_SOURCE="hub", **environment) == "0"
+    assert environment(ASR_SOURCE="offline", HF_HUB_OFFLINE="0")["HF_HUB_OFFLINE"] == "1"
+    assert environment(ASR_SOURCE="hub", HF_HUB_OFFLINE="0")["HF_HUB_OFFLINE"] == "0"
+
+
+def test_offline_the_learners_own_cache_is_left_alone(tmp_path):
+    found = environment(
+        ASR_SOURCE="offline", ASR_CACHE=str(tmp_path), HF_HOME="/mine", HF_HUB_CACHE="/mine/hub"
+    )
+    for name in ("HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_MODULES_CACHE"):
+        assert found[name].startswith(str(tmp_path)), name
+
+
+def test_on_the_hub_the_learner_decides(tmp_path):
+    found = environment(ASR_SOURCE="hub", HF_HOME=str(tmp_path), HF_HUB_ETAG_TIMEOUT="60")
+    assert found["HF_HOME"] == str(tmp_path) and found["HF_HUB_ETAG_TIMEOUT"] == "60"
+    assert found["HF_HUB_DOWNLOAD_TIMEOUT"] == "10"
+
+
+def test_the_libraries_take_the_time_outs(tmp_path):
+    code = "import helpers; from huggingface_hub import constants as c; print(c.HF_HUB_ETAG_TIMEOUT)"
+    assert run(code, ASR_SOURCE="hub") == "10"
