@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import random
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -99,15 +98,44 @@ def timed(label: str, audio_seconds: float | None = None) -> Iterator[Timing]:
 
 
 def progress(items: Iterable[_T], label: str, total: int | None = None) -> Iterable[_T]:
-    """A progress bar on stdout for what takes longer than two seconds; gone when it is done.
+    """A progress bar, as text, that leaves nothing behind when it is done.
 
     Args:
         items: what to go through.
         label: what is being done.
         total: how many there are, when `items` cannot tell.
     """
-    # The text bar: a widget's would leave a broken view in a stored notebook.
     from tqdm import tqdm
 
-    quiet = os.environ.get("ASR_QUIET") == "1"
-    return tqdm(items, desc=label, total=total, leave=False, delay=2, file=sys.stdout, disable=quiet)
+    line = _Line() if _in_notebook() else None
+    return tqdm(items, desc=label, total=total, leave=False, file=line, ncols=70)
+
+
+class _Line:
+    """Where a bar is drawn in a notebook: one output that is updated, and empty at the end.
+
+    JupyterLab paints stderr red and keeps an empty line of it; a widget leaves a broken view in a stored
+    notebook.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self):
+        self._handle = None
+
+    def write(self, text: str) -> None:
+        from IPython.display import display
+
+        # It begins empty too: nbval keeps what an output began with, and hears of no update.
+        self._handle = self._handle or display({}, raw=True, display_id=True)
+        text = text.strip("\r\n ")
+        self._handle.update({"text/plain": text} if text else {}, raw=True)
+
+    def flush(self) -> None:
+        pass
+
+
+def _in_notebook() -> bool:
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

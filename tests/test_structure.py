@@ -127,6 +127,14 @@ def test_nothing_banned_is_taught(notebook, pattern):
         assert not re.search(pattern, cell.source), f"{BANNED[pattern]}:\n{cell.source}"
 
 
+def test_formulas_are_written_without_tex(notebook):
+    """The pages of `make run` load no MathJax; what they show as formulas is Unicode, code or HTML."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL)
+            assert not re.search(r"\$[^$]+\$|\\\(|\\\[|\\begin\{", text), cell.source
+
+
 def calls(notebook):
     """Every call in a lesson as (name of what is called, names of its keywords)."""
     for cell in code_cells(notebook):

@@ -34,6 +34,24 @@ def test_execute_counts_cells_and_keeps_neither_stderr_nor_widget_state(executed
     assert "widgets" not in executed.metadata
 
 
+def test_a_progress_bar_is_neither_stderr_nor_kept():
+    lesson = notebook(
+        "from helpers import course\nprint('before')\nfor _ in course.progress(range(3), 'Counting'):\n"
+        "    pass\nprint('after')",
+        "for number in course.progress(range(9), 'Stopped'):\n    if number:\n        raise ValueError",
+    )
+    with pytest.raises(CellExecutionError):
+        notebooks.execute(lesson)
+    done, stopped = (cell.outputs for cell in lesson.cells)
+    assert "".join(output.text for output in done if output.output_type == "stream") == "before\nafter\n"
+    assert [output.data for output in done if output.output_type == "display_data"] == [{}]
+    assert not any(output.get("name") == "stderr" for output in done + stopped)
+    assert [output.data for output in stopped if output.output_type == "display_data"] == [{}]
+    lesson.cells.pop()
+    notebooks.execute(lesson)
+    assert [output.output_type for output in lesson.cells[0].outputs] == ["stream"]
+
+
 def test_results_and_banner_reach_the_report(executed):
     text, table = run.results(executed)
     assert text == "<pre>1 &lt; 2\n</pre>"
@@ -66,7 +84,7 @@ def test_the_page_keeps_the_alt_text_of_figures():
         "figure, _ = plt.subplots()\ndisplay.figure(figure, alt='An empty <pair> of axes')"
     )
     notebooks.execute(lesson)
-    page = run.as_page(lesson)
+    page = run.as_page(lesson, "A lesson")
     assert 'alt="An empty &lt;pair&gt; of axes"' in page
     assert "require.min.js" not in page
 
@@ -80,7 +98,7 @@ def test_the_page_embeds_pictures_and_fetches_no_badge():
             ),
         ]
     )
-    page = run.as_page(lesson)
+    page = run.as_page(lesson, "A lesson")
     assert 'src="data:image/svg+xml;base64,' in page
     assert "badge.svg" not in page and "https://example.org/lesson" in page
 

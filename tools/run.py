@@ -34,10 +34,13 @@ a { color: var(--accent) } .failed { color: #d55e00; font-weight: 600 }
 @media (prefers-color-scheme: dark) { :root { --accent: #56b4e9 } }
 """
 
-# nbconvert's own page leaves out the alt text of figures, and asks a server for scripts that no lesson needs.
+# nbconvert's own page leaves out the alt text of figures, and asks servers for scripts that no lesson needs:
+# for widgets, for diagrams, and for formulas, which lessons write without TeX (tests/test_structure.py).
 PAGE = """
 {%- extends 'lab/index.html.j2' -%}
 {% block html_head_js %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
 {% block data_png %}
 <div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
 <img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
@@ -47,8 +50,8 @@ alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
 """
 
 
-def as_page(notebook: nbformat.NotebookNode) -> str:
-    """One lesson as an HTML page that needs no file beside it."""
+def as_page(notebook: nbformat.NotebookNode, title: str) -> str:
+    """One lesson as an HTML page that needs no file beside it and no network."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
@@ -58,7 +61,8 @@ def as_page(notebook: nbformat.NotebookNode) -> str:
     exporter = HTMLExporter(
         embed_images=True, extra_loaders=[DictLoader({"lesson.j2": PAGE})], template_file="lesson.j2"
     )
-    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(ROOT)}})
+    resources = {"metadata": {"path": str(ROOT), "name": title}}
+    page, _ = exporter.from_notebook_node(notebook, resources=resources)
     return _link_pages(page)
 
 
@@ -130,7 +134,7 @@ def main(numbers: list[str]) -> int:
         seconds = time.perf_counter() - started
         print(f"{seconds:.0f} s" if error is None else f"stopped after {seconds:.0f} s: {error}")
         nbformat.write(notebook, BUILD / "notebooks" / f"{slug}.ipynb")
-        (BUILD / "html" / f"{slug}.html").write_text(as_page(notebook), encoding="utf-8")
+        (BUILD / "html" / f"{slug}.html").write_text(as_page(notebook, entry["title"]), encoding="utf-8")
         rows.append(row(entry, notebook, seconds, error))
     (BUILD / "report.html").write_text(report(rows, time.perf_counter() - begin), encoding="utf-8")
     print("The report: build/report.html")
