@@ -76,7 +76,10 @@ def test_one_execution_gives_both_notebooks(lesson):
     made, _ = notebooks.execute_lesson(ENTRY)
     learner, solved = (made[folder / place / "09_demo.ipynb"] for place in ("", "solutions"))
     sources = "\n".join(cell.source for cell in learner.cells)
-    assert exercises.STUB in sources and "2 * number" not in sources and "solution>" not in sources
+    assert exercises.STUB in sources and "solution>" not in sources
+    folded = [cell.source for cell in learner.cells if "solution" in exercises.tags(cell)]
+    assert len(folded) == 1 and sources.count("2 * number") == folded[0].count("2 * number") == 1
+    assert folded[0].startswith("<details><summary>Solution</summary>")
     assert "2 * number" in "\n".join(cell.source for cell in solved.cells)
     assert "return number + 2" not in "\n".join(cell.source for cell in [*learner.cells, *solved.cells])
     for notebook, says in ((learner, "✗ 9.1 double: not yet. Return twice"), (solved, "✓ 9.1 double")):

@@ -44,3 +44,15 @@ def test_a_folder_becomes_texts_and_subtitles(speech, tmp_path):
         assert len((tmp_path / f"{name}.txt").read_text(encoding="utf-8").split()) > 5
         assert re.match(r"1\n00:00:00,\d{3} --> 00:00:\d\d,\d{3}\n\w", (tmp_path / f"{name}.srt").read_text())
     assert run("transcribe_folder.py", *arguments, folder=tmp_path) == ""
+
+
+def test_words_come_with_times_and_confidence(speech, tmp_path):
+    (tmp_path / "a.wav").write_bytes(audio.encode(speech, format="wav"))
+    model = catalog.model("facebook/wav2vec2-base-100h")
+    said = run("words_with_confidence.py", tmp_path / "a.wav", "--model", model, folder=tmp_path)
+    head, *rows = [line.split("\t") for line in said.splitlines()]
+    assert head == ["start", "end", "word", "confidence", "unsure"]
+    assert len(rows) > 5
+    times = [float(row[0]) for row in rows]
+    assert times == sorted(times) and times[-1] < len(speech) / 16_000
+    assert all(0 < float(row[3]) <= 1 and (row[4] == "*") == (float(row[3]) < 0.6) for row in rows)

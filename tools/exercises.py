@@ -33,8 +33,19 @@ def numbers(cells) -> list[str]:
 
 
 def learner(cells: list) -> list:
-    """The cells that a learner gets: stubs in place of solutions, no wrong answers."""
-    return [_stub(cell) if "exercise" in tags(cell) else cell for cell in cells if "wrong" not in tags(cell)]
+    """The cells that a learner gets: stubs, no wrong answers, the solution folded behind its check."""
+    made, folded = [], None
+    for cell in cells:
+        if "exercise" in tags(cell):
+            made.append(_stub(cell))
+            code = f"```python\n{_answer(cell).source}\n```"
+            folded = f"<details><summary>Solution</summary>\n\n{code}\n\n</details>"
+        elif "wrong" not in tags(cell):
+            made.append(cell)
+            if "check" in tags(cell):
+                made.append(nbformat.v4.new_markdown_cell(folded, metadata={"tags": ["solution"]}))
+                made[-1]["id"] = f"{cell['id']}-a"
+    return made
 
 
 def solved(cells: list) -> list:
