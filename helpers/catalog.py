@@ -23,10 +23,8 @@ class CatalogError(KeyError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One row. `offline` is a recipe of `supply.recipes`, or "asset:NAME" for a folder of `helpers/assets`.
-
-    `stand_in` says what the offline weights are when they are not the Hub's own.
-    """
+    """One row. `offline` is a recipe of `supply.recipes`, or "asset:NAME" for a folder of `helpers/assets`;
+    `stand_in` says what the offline weights are when they are not the Hub's own."""
 
     hub: str
     offline: str
@@ -35,10 +33,8 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class DataSet:
-    """One row: `config` as the lessons name it, the `splits` they read, `offline` and `stand_in` as above.
-
-    `converted`: the Hub is asked for the parquet that it made of its owner's files, by configuration.
-    """
+    """One row: `config` as the lessons name it, the `splits` they read, `offline` and `stand_in` as above;
+    `converted`: the Hub is asked for the parquet that it made of its owner's files."""
 
     hub: str
     config: str | None
@@ -50,7 +46,7 @@ class DataSet:
     @property
     def key(self) -> str:
         """Name and configuration."""
-        return " ".join(filter(None, (self.hub, self.config)))
+        return f"{self.hub} {self.config or ''}".strip()
 
     @property
     def on_the_hub(self) -> dict[str, str]:
@@ -149,13 +145,12 @@ def data(name: str, config: str | None = None) -> dict:
     """
     if name in OWN:
         return {"path": str(asset(name))}
-    row = next((row for row in DATA_SETS if (row.hub, row.config) == (name, config)), None)
-    if row is None:
-        known = "; ".join([*(row.key for row in DATA_SETS), *OWN])
-        raise CatalogError(f"No data set {name} {config or ''} in the course: choose one of {known}.")
+    rows, key = {row.key: row for row in DATA_SETS}, f"{name} {config or ''}".strip()
+    if key not in rows:
+        raise CatalogError(f"No data set {key} in the course: choose one of {'; '.join([*rows, *OWN])}.")
     if source() == "hub":
-        return hub.prefetched().get(row.key, row.on_the_hub)
-    return {"path": str(_folder(row))} | ({"name": config} if config else {})
+        return hub.prefetched().get(key, rows[key].on_the_hub)
+    return {"path": str(_folder(rows[key]))} | ({"name": config} if config else {})
 
 
 def metric(name: str) -> str:
@@ -178,11 +173,10 @@ def asset(name: str) -> Path:
     Raises:
         CatalogError: there is no such folder.
     """
-    folder = HELPERS / "assets" / name
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in folder.parent.iterdir()))
-        raise CatalogError(f"Nothing named {name!r} ships with the course: choose one of {known}.")
-    return folder
+    known = sorted(path.name for path in (HELPERS / "assets").iterdir())
+    if name not in known:
+        raise CatalogError(f"Nothing named {name!r} ships with the course: choose one of {', '.join(known)}.")
+    return HELPERS / "assets" / name
 
 
 def on_the_hub() -> dict[str, tuple[str | dict, tuple[str, ...]]]:

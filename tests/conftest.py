@@ -1,5 +1,8 @@
 """What several tests need: a clip of speech, and a cache of its own for tests that break one."""
 
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -26,3 +29,17 @@ def own_cache(tmp_path, monkeypatch):
     recipes.path.cache_clear()
     yield tmp_path
     recipes.path.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Key and self-signed certificate for loopback in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    file = tmp_path_factory.mktemp("tls") / "hub.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=hub"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    with open(file, "a") as both, open(f"{file}.crt") as alone:
+        both.write(alone.read())
+    return file

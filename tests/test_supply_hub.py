@@ -135,20 +135,6 @@ def test_the_time_is_limited_in_all():
     assert hub.SECONDS < hub.PATIENCE < 25
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """Key and self-signed certificate for loopback in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl makes the certificate")
-    file = tmp_path_factory.mktemp("tls") / "hub.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=hub"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", f"{file}.crt"]
-    subprocess.run(command, check=True, capture_output=True)
-    with open(file, "a") as both, open(f"{file}.crt") as alone:
-        both.write(alone.read())
-    return file
-
-
 def test_a_certificate_that_nobody_trusts_and_the_variable_that_helps(repositories, certificate, tmp_path):
     with Hub(repositories, certificate) as server:
         sentence = question(server.url, tmp_path / "home")

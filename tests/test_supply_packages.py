@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -178,6 +179,24 @@ def test_every_place_that_pip_may_be_told(kind, server, pip, cache, tmp_path):
         pip(index_url=server.url.replace("//", "//me:secret@"))
     archive = packages.fetch(requirements=pinned(tmp_path, some_data=data))["some-data"]
     assert packages.read(archive, "word") == b"yes"
+
+
+def test_pips_certificate_is_trusted(pip, cache, tmp_path, certificate):
+    data = wheel(tmp_path / "some_data-1.0-py3-none-any.whl", word="yes")
+    pins = pinned(tmp_path, some_data=data)
+    (tmp_path / "index.html").write_text('<a href="some_data-1.0-py3-none-any.whl">it</a>')
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"https://127.0.0.1:{httpd.server_port}/"
+    pip(no_index="true", find_links=url)
+    with pytest.raises(SupplyError):
+        packages.fetch(requirements=pins)
+    pip(no_index="true", find_links=url, cert=f"{certificate}.crt")
+    assert packages.fetch(requirements=pins)["some-data"].read_bytes() == data
+    httpd.shutdown()
 
 
 def test_variables_go_before_files(pip, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import audio, catalog, course
 from . import SupplyError, files, hub, recipes
 from .source import cache_folder, source
 
@@ -95,12 +95,6 @@ def _torch() -> tuple[bool, str]:
     return True, f"{found}, forced alignment works"
 
 
-def _device() -> tuple[bool, str]:
-    from .. import course
-
-    return True, f"{course.device_name()}, {os.cpu_count()} cores"
-
-
 def _memory() -> tuple[bool, str]:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return True, "not told by this system"
@@ -133,8 +127,6 @@ def _weights() -> tuple[bool, str]:
 def _hub() -> tuple[bool, str]:
     if source() == "offline":
         return True, "not asked, the source is offline"
-    from .. import catalog
-
     if catalog.is_prefetched():
         return True, "not asked: prefetch has copied all that the lessons take from it"
     try:
@@ -147,8 +139,6 @@ def _hub() -> tuple[bool, str]:
 def _decoding() -> tuple[bool, str]:
     import numpy as np
 
-    from .. import audio
-
     tone = 0.1 * np.sin(np.arange(16_000) / 10)
     formats = ("wav", "flac", "mp3", "opus")
     broken = [name for name in formats if len(audio.read(audio.encode(tone, format=name))) < 15_000]
@@ -157,21 +147,14 @@ def _decoding() -> tuple[bool, str]:
     return True, ", ".join(formats)
 
 
-def _notebook() -> tuple[bool, str]:
-    if importlib.util.find_spec("ipykernel") is None:
-        return False, "ipykernel is missing, no lesson can start: make run installs it"
-    return True, f"kernel {importlib.metadata.version('ipykernel')}"
-
-
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "Python": _python,
     "packages": _packages,
     "torch": _torch,
-    "device": _device,
+    "device": lambda: (True, f"{course.device_name()}, {os.cpu_count()} cores"),
     "memory": _memory,
     "disk": _disk,
     "offline weights": _weights,
     "Hub": _hub,
     "sound": _decoding,
-    "notebook": _notebook,
 }

@@ -1,7 +1,4 @@
-"""The Hub: one question whether it answers, and a copy of all that the lessons take from it.
-
-Everything else is asked by the Hugging Face libraries themselves, and their errors are theirs.
-"""
+"""The Hub: one question whether it answers, and a copy of what the lessons take from it."""
 
 from __future__ import annotations
 
@@ -32,9 +29,7 @@ _OTHER_FRAMEWORKS = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*", "coreml/*"
 
 
 def ask() -> None:
-    """Ask the Hub one short question, by the session that later requests use: its proxies and certificates.
-
-    Who has set HF_HUB_OFFLINE is not asked for a network.
+    """Ask one question, by the session of later requests (proxies, certificates); none if HF_HUB_OFFLINE.
 
     Raises:
         SupplyError: no answer of the Hub within `PATIENCE` seconds; one sentence that says what to do.
@@ -64,30 +59,23 @@ def _problem() -> str | None:
         answer = get_session().get(question, headers=build_hf_headers(), timeout=SECONDS)
     except Exception as error:
         return _why(error, host)
-    if answer.status_code == 200:
+    status, wait = answer.status_code, answer.headers.get("retry-after", "")
+    if status == 200:
         try:
             answer.json()
+            return None
         except ValueError:
-            return (
-                f"{host} answers with a page that is not the Hub's: log in to the Wi-Fi in a browser, "
-                "check HF_ENDPOINT if you have set it"
-            )
-        return None
-    if answer.status_code in (401, 403):
-        return (
-            f"The Hub refuses your token (HTTP {answer.status_code}): log in anew with `hf auth login`, "
-            "remove the token with `hf auth logout`"
-        )
-    if answer.status_code == 404:
-        return f"{host} is not the Hub (HTTP 404): check HF_ENDPOINT"
-    if answer.status_code == 429:
-        wait = answer.headers.get("retry-after", "")
-        wait = f"{wait} s" if wait.isdigit() else "some minutes"
-        return (
-            f"The Hub limits how much this network may fetch (HTTP 429): wait {wait}, "
-            "log in with `hf auth login`"
-        )
-    return f"The Hub has trouble of its own (HTTP {answer.status_code}): try again in some minutes"
+            return f"{host} answers with a page that is not the Hub's: log in to the Wi-Fi in a browser"
+    wait = f"{wait} s" if wait.isdigit() else "some minutes"
+    log_in = "log in anew with `hf auth login`, remove the token with `hf auth logout`"
+    sentences = {
+        401: f"The Hub refuses your token (HTTP 401): {log_in}",
+        403: f"The Hub refuses your token (HTTP 403): {log_in}",
+        404: f"{host} is not the Hub (HTTP 404): check HF_ENDPOINT",
+        429: f"The Hub limits this network (HTTP 429): wait {wait}, log in with `hf auth login`",
+    }
+    trouble = f"The Hub has trouble of its own (HTTP {status}): try again in some minutes"
+    return sentences.get(status, trouble)
 
 
 def _why(error: BaseException, host: str) -> str:
@@ -96,18 +84,13 @@ def _why(error: BaseException, host: str) -> str:
     while following := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(following)
     names = {base.__name__ for each in chain for base in type(each).__mro__}
-    untrusted = next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None)
-    if untrusted or "CERTIFICATE_VERIFY_FAILED" in str(error):
-        why = untrusted.verify_message if untrusted else "it cannot be verified"
+    if untrusted := next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None):
         return (
-            f"The certificate that {host} shows is not trusted ({why}): log in to the Wi-Fi in a browser, "
-            "let SSL_CERT_FILE name the file with your network's own certificate"
+            f"The certificate that {host} shows is not trusted ({untrusted.verify_message}): log in to the "
+            "Wi-Fi in a browser, let SSL_CERT_FILE name the file with your network's own certificate"
         )
     if "socks" in str(error).lower():
-        return (
-            "A SOCKS proxy is set (ALL_PROXY or HTTPS_PROXY), and the package for it is missing: "
-            "`pip install socksio`, unset the variable"
-        )
+        return "A SOCKS proxy is set (ALL_PROXY), and its package is missing: `pip install socksio`"
     if "TimeoutException" in names:
         return f"The Hub has not answered for {SECONDS} s: try again later"
     if "ProxyError" in names:
