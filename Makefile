@@ -1,17 +1,16 @@
-# make run · make test · make lab. For maintainers: test-hub, lessons, data, checkpoints, figures, bench, pin.
+# make run · make test · make lab. For maintainers: test-hub, lessons, data, checkpoints, figures, bench.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test test-hub lab lessons data checkpoints figures bench pin weights clean
+.PHONY: run test test-hub lab lessons data checkpoints figures bench weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
 
 test: weights ## unit, lessons (nbval), structure, lint
-	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check helpers tools tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests
@@ -20,7 +19,7 @@ test: weights ## unit, lessons (nbval), structure, lint
 		$$($(BIN)/python -m tools.notebooks --proofs build/proofs)
 
 test-hub: weights ## every lesson against a Hub on loopback, and one on a look-alike of Colab
-	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/road_hub.py tests/road_colab.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/whole_lessons_hub.py tests/whole_lesson_colab.py
 
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --config=tools/jupyter_lab_config.py
@@ -34,9 +33,6 @@ bench: weights ## the stored tables of lessons 3 and 5, each method in a process
 
 figures: weights ## draw images/*.svg
 	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python $$figure; done
-
-pin: $(READY) ## write the newest commits of everything on the Hub into the catalog
-	ASR_SOURCE=hub $(BIN)/python -m tools.pin
 
 data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
 	$(BIN)/python -m tools.data english_read

@@ -1,6 +1,6 @@
 """What the lessons and helpers import is there on Colab, in versions that were run.
 
-That the set-up cell works, and a lesson after it, is proved in road_colab.py.
+That the set-up cell works, and a lesson after it, is proved in whole_lesson_colab.py.
 """
 
 import ast

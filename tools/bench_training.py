@@ -45,7 +45,7 @@ def lesson(folder: str) -> dict:
     pairs = corpus.pairs(corpus.unpack(shipped / "data.parquet", Path(folder) / "medical"))
     train_rows, test_rows = train_test_split(pairs, test_size=0.2, random_state=42)
     mixed_in = pq.read_table(catalog.asset("french-everyday") / "data.parquet").to_pylist()[40:]
-    checkpoint = catalog.checkpoint("openai/whisper-base")
+    checkpoint = catalog.model("openai/whisper-base")
     names = {
         "runs": tempfile.TemporaryDirectory(dir=folder),
         "course": course,

@@ -63,6 +63,11 @@ def choose(numbers: list[str]) -> list[dict]:
     return [found[number] for number in wanted]
 
 
+def source(slug: str) -> str:
+    """The text of one lesson."""
+    return (NOTEBOOKS / "source" / f"{slug}.py").read_text(encoding="utf-8")
+
+
 def repository() -> str:
     """owner/name, the one setting in pyproject.toml that badges are written from."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -85,8 +90,7 @@ def build(entry: dict, form=exercises.learner) -> nbformat.NotebookNode:
     Returns:
         A notebook whose code cells have not been run.
     """
-    source = (NOTEBOOKS / "source" / f"{entry['slug']}.py").read_text(encoding="utf-8")
-    body = jupytext.reads(source, fmt="py:percent").cells
+    body = jupytext.reads(source(entry["slug"]), fmt="py:percent").cells
     further = [cell for cell in body if "further" in exercises.tags(cell)]
     cells = [_markdown(_header(entry), "header"), _code(SETUP.format(repository=repository()), "setup")]
     cells += [cell for cell in body if cell not in further]

@@ -16,7 +16,6 @@ from jinja2 import DictLoader
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
-from helpers import course
 from tools.notebooks import NOTEBOOKS, ROOT, execute, lessons
 
 BUILD = ROOT / "build"
@@ -30,6 +29,7 @@ table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .6rem .7rem; border-bottom: 1px solid var(--line) }
 th { background: var(--soft) } td.time { white-space: nowrap; font-variant-numeric: tabular-nums }
 ul { margin: 0; padding: 0; list-style: none } li { break-inside: avoid }
+pre { margin: 0; white-space: pre-wrap }
 a { color: var(--accent) } .failed { color: #d55e00; font-weight: 600 }
 @media (prefers-color-scheme: dark) { :root { --accent: #56b4e9 } }
 """
@@ -66,14 +66,21 @@ def as_page(notebook: nbformat.NotebookNode, title: str) -> str:
     return _link_pages(page)
 
 
-def figures(notebook: nbformat.NotebookNode) -> list[dict]:
-    """Key figures a lesson recorded with `course.record`, in order: label and value as text."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    return [output.data[course.FIGURE] for output in outputs if course.FIGURE in output.get("data", {})]
+def results(notebook: nbformat.NotebookNode) -> list[str]:
+    """What the cells tagged "report" show, as HTML: tables as they are, other text as it was printed."""
+    found = []
+    for cell in notebook.cells:
+        if "report" in cell.metadata.get("tags", []):
+            for output in cell.get("outputs", []):
+                data = output.get("data", {"text/plain": output.get("text", "")})
+                table = data.get("text/html", "")
+                plain = f"<pre>{html.escape(data.get('text/plain', ''))}</pre>"
+                found.append(table if "<table" in table else plain)
+    return found
 
 
 def banner(notebook: nbformat.NotebookNode) -> str:
-    """The line that `course.start` printed: source, device, type."""
+    """The line that `course.start` printed: source and device."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if found := re.search(r"^Lesson \d+ · (.*)$", output.get("text", ""), re.MULTILINE):
@@ -84,10 +91,7 @@ def banner(notebook: nbformat.NotebookNode) -> str:
 def row(entry: dict, notebook: nbformat.NotebookNode, seconds: float, error: str | None) -> str:
     """One line of the report's table, in HTML."""
     slug = entry["slug"]
-    items = "".join(
-        f"<li>{html.escape(item['label'])}: <b>{html.escape(item['value'])}</b></li>"
-        for item in figures(notebook)
-    )
+    items = "".join(f"<li>{shown}</li>" for shown in results(notebook))
     state = f'<div class="failed">stopped: {html.escape(error)}</div>' if error else ""
     return (
         f"<tr><td>{int(slug[:2])}</td>"
@@ -108,7 +112,7 @@ def report(rows: list[str], seconds: float) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
         f'<h1>The lessons, executed</h1><p class="facts">{facts} · {seconds / 60:.1f} min in all</p>'
         '<div class="scroll"><table><tr><th></th><th>Lesson</th><th>Time (min)</th><th>Ran on</th>'
-        f"<th>Key figures</th></tr>{''.join(rows)}</table></div></html>"
+        f"<th>Results</th></tr>{''.join(rows)}</table></div></html>"
     )
 
 

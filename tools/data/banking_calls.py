@@ -9,9 +9,10 @@ import numpy as np
 import soxr
 
 from tools.data import clips
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "banking-calls"
+FRONT = front("en", "Telephone banking requests", "en-US", {"train": "data.parquet"})
 LANGUAGE = "en"
 TEXT_COLUMN = "transcription"
 ROW_GROUP = 40
@@ -136,13 +137,7 @@ def build():
 def card(facts):
     """The data set's README.md."""
     return f"""\
----
-language: en
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: Telephone banking requests
-size_categories: [n<1K]
----
+{FRONT}
 
 # Telephone banking requests
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -12,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from . import offline
-from .source import source
+from .. import audio, catalog, course
+from . import SupplyError, files, hub, recipes
+from .source import cache_folder, source
 
 MEMORY_GB, DISK_GB = 6, 5
 _TOGETHER = ("torch", "torchaudio")
@@ -57,7 +57,7 @@ def _python() -> tuple[bool, str]:
 
 def requirements() -> dict[str, str]:
     """Package to pinned version, from requirements.txt beside `helpers`; without versions in a wheel."""
-    pins = Path(__file__).parents[1] / "requirements.txt"
+    pins = Path(__file__).parents[2] / "requirements.txt"
     if pins.is_file():
         return dict(re.findall(r"^([\w.-]+)==(\S+)", pins.read_text(encoding="utf-8"), re.MULTILINE))
     needed = importlib.metadata.requires("asr-course") or []
@@ -95,12 +95,6 @@ def _torch() -> tuple[bool, str]:
     return True, f"{found}, forced alignment works"
 
 
-def _device() -> tuple[bool, str]:
-    from . import course
-
-    return True, f"{course.device_name()}, {os.cpu_count()} cores"
-
-
 def _memory() -> tuple[bool, str]:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return True, "not told by this system"
@@ -111,7 +105,7 @@ def _memory() -> tuple[bool, str]:
 
 
 def _disk() -> tuple[bool, str]:
-    folder = offline.cache_folder()
+    folder = cache_folder()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
@@ -121,7 +115,7 @@ def _disk() -> tuple[bool, str]:
 
 
 def _weights() -> tuple[bool, str]:
-    states = {name: offline.is_intact(folder) for name, folder in offline.made().items()}
+    states = {name: files.is_intact(folder) for name, folder in recipes.made().items()}
     missing = [name for name, intact in states.items() if not intact]
     if not missing:
         return True, f"{len(states)} checkpoints and tables, unchanged"
@@ -133,21 +127,17 @@ def _weights() -> tuple[bool, str]:
 def _hub() -> tuple[bool, str]:
     if source() == "offline":
         return True, "not asked, the source is offline"
-    from . import catalog, hub
-
+    if catalog.is_prefetched():
+        return True, "not asked: prefetch has copied all that the lessons take from it"
     try:
-        hub.newest("openai/whisper-base")
-    except hub.HubError as error:
-        if all(item.is_there() for item in catalog.everything()):
-            return True, "not reachable, and not needed: all that the lessons take from it is in the cache"
+        hub.ask()
+    except SupplyError as error:
         return False, str(error)
     return True, "reachable"
 
 
 def _decoding() -> tuple[bool, str]:
     import numpy as np
-
-    from . import audio
 
     tone = 0.1 * np.sin(np.arange(16_000) / 10)
     formats = ("wav", "flac", "mp3", "opus")
@@ -157,21 +147,14 @@ def _decoding() -> tuple[bool, str]:
     return True, ", ".join(formats)
 
 
-def _notebook() -> tuple[bool, str]:
-    if importlib.util.find_spec("ipykernel") is None:
-        return False, "ipykernel is missing, no lesson can start: make run installs it"
-    return True, f"kernel {importlib.metadata.version('ipykernel')}"
-
-
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "Python": _python,
     "packages": _packages,
     "torch": _torch,
-    "device": _device,
+    "device": lambda: (True, f"{course.device_name()}, {os.cpu_count()} cores"),
     "memory": _memory,
     "disk": _disk,
     "offline weights": _weights,
     "Hub": _hub,
     "sound": _decoding,
-    "notebook": _notebook,
 }

@@ -1,16 +1,18 @@
 """The film review sentences that stand in for imdb: clean text, true labels, the same rows every time."""
 
-import csv
+import io
+import tarfile
 
 import pytest
-from datasets import ClassLabel, Value
+from datasets import ClassLabel, Value, load_dataset
 
-from helpers import catalog, offline
+from helpers import catalog
+from helpers.supply import packages
 
 
 @pytest.fixture(scope="module", params=["train", "test"])
 def reviews(request):
-    return catalog.dataset("stanfordnlp/imdb", split=request.param)
+    return load_dataset(**catalog.data("stanfordnlp/imdb"), split=request.param)
 
 
 def test_columns_are_imdbs(reviews):
@@ -24,9 +26,11 @@ def test_texts_are_clean(reviews):
 
 
 def test_labels_follow_the_ratings_and_neutral_sentences_are_left_out(reviews):
-    path = offline.path("film-reviews") / "reviews.tsv"
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    archive = packages.fetch(["vaderSentiment"])["vaderSentiment"]
+    inner = packages.read(archive, "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(inner)) as packed:
+        data = packed.extractfile("hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").read()
+    rows = [line.split("\t") for line in data.decode("utf-8").splitlines()]
     ratings = {}
     for _, rating, text in rows:
         ratings.setdefault(text.strip(), set()).add(float(rating))
@@ -40,11 +44,17 @@ def test_a_class_is_not_rarer_than_the_other(reviews):
 
 
 def test_the_offline_stand_in_names_itself(capsys):
-    catalog.dataset("stanfordnlp/imdb", split="test")
+    load_dataset(**catalog.data("stanfordnlp/imdb"), split="test")
     assert "stanfordnlp/imdb is replaced by film-reviews" in capsys.readouterr().out
 
 
 def test_streaming_gives_the_same_rows():
-    streamed = catalog.dataset("stanfordnlp/imdb", split="test", streaming=True)
-    loaded = catalog.dataset("stanfordnlp/imdb", split="test")
+    streamed = load_dataset(**catalog.data("stanfordnlp/imdb"), split="test", streaming=True)
+    loaded = load_dataset(**catalog.data("stanfordnlp/imdb"), split="test")
     assert list(streamed.take(5)) == loaded.to_list()[:5]
+
+
+def test_splits_are_apart():
+    train, test = [load_dataset(**catalog.data("stanfordnlp/imdb"), split=part) for part in ("train", "test")]
+    assert len(train) > 8_000 and len(test) > 900
+    assert len(set(train["text"]) & set(test["text"])) < 0.01 * len(test)

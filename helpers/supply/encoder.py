@@ -49,14 +49,14 @@ def whisper_layers(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found
 
 
-def write_multilingual(whisper: str | Path, english: str | Path, projection: str | Path, target: str | Path):
+def assemble(whisper: Path, english: Path, projection: Path, folder: Path) -> None:
     """Put a `Wav2Vec2Model` folder together from three checkpoints; nothing is trained.
 
     Args:
         whisper: folder of Whisper base (Transformers), which gives the layers.
         english: folder of wav2vec2-ctc-en, which gives convolutions, positions and config.
         projection: safetensors file with the four tensors of `feature_projection`.
-        target: folder to write: model.safetensors (float16, computed in float32), config.json,
+        folder: an empty folder to fill: model.safetensors (float16, computed in float32), config.json,
             preprocessor_config.json.
 
     Raises:
@@ -64,7 +64,6 @@ def write_multilingual(whisper: str | Path, english: str | Path, projection: str
     """
     from safetensors.numpy import load_file, save_file
 
-    whisper, english, target = Path(whisper), Path(english), Path(target)
     stem = ("wav2vec2.feature_extractor.", "wav2vec2.encoder.pos_conv_embed.", "wav2vec2.masked_spec_embed")
     tensors = {
         name.removeprefix("wav2vec2."): tensor
@@ -73,12 +72,11 @@ def write_multilingual(whisper: str | Path, english: str | Path, projection: str
     }
     tensors |= load_file(projection)
     tensors |= whisper_layers(load_file(whisper / "model.safetensors"))
-    target.mkdir(parents=True, exist_ok=True)
     half = {name: tensor.astype(np.float16) for name, tensor in sorted(tensors.items())}
-    save_file(half, target / "model.safetensors", metadata={"format": "pt"})
-    (target / "model.safetensors").chmod(0o644)
+    save_file(half, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
     settings = json.loads((english / "config.json").read_text(encoding="utf-8"))
     settings["architectures"] = ["Wav2Vec2Model"]
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-    (target / "config.json").write_text(text, encoding="utf-8")
-    shutil.copy(english / "preprocessor_config.json", target)
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    shutil.copy(english / "preprocessor_config.json", folder)

@@ -7,7 +7,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from tests.colab import image
-from tests.hub import client, content, named
+from tests.hub import client, content, loading
 from tests.hub.server import Hub
 from tools import notebooks
 
@@ -26,7 +26,7 @@ def test_a_notebook_alone_on_colab(colab, tmp_path):
     content_folder.mkdir()
     notebook = shutil.copy(notebooks.NOTEBOOKS / f"{LESSON}.ipynb", content_folder)
     before = colab.packages()
-    with Hub(content.build(tmp_path / "hub", named.repositories(LESSON))) as server:
+    with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(LESSON)).repositories)) as server:
         environment = client.environment(server.url, home) | colab.environment
         environment["PYTHONPATH"] = str(client.GUARD)
         del environment["ASR_SOURCE"]

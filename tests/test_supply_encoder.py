@@ -4,13 +4,16 @@ import jiwer
 import numpy as np
 import pytest
 import torch
+from datasets import Audio, load_dataset
 
-from helpers import audio, catalog, encoder, metrics, offline
+from helpers import audio, catalog, metrics
+from helpers.supply import encoder, recipes
 
 
 @pytest.fixture(scope="module")
 def clips():
-    rows = catalog.dataset("hf-internal-testing/librispeech_asr_dummy", "clean", split="validation")
+    found = catalog.data("hf-internal-testing/librispeech_asr_dummy", "clean")
+    rows = load_dataset(**found, split="validation").cast_column("audio", Audio(decode=False))
     return [(audio.read(row["audio"]), row["text"]) for row in rows.select(range(3))]
 
 
@@ -38,7 +41,7 @@ def test_every_layer_of_whisper_has_its_place():
 def test_it_loads_without_code_of_ours_and_nothing_is_missing():
     from transformers import AutoFeatureExtractor, Wav2Vec2Model
 
-    folder = offline.path("wav2vec2-multilingual")
+    folder = recipes.path("wav2vec2-multilingual")
     model, loading = Wav2Vec2Model.from_pretrained(folder, output_loading_info=True)
     assert not loading["missing_keys"] and not loading["unexpected_keys"]
     assert model.dtype == torch.float32
@@ -54,10 +57,10 @@ def test_whispers_decoder_reads_its_states(clips):
     )
     from transformers.modeling_outputs import BaseModelOutput
 
-    folder = offline.path("wav2vec2-multilingual")
+    folder = recipes.path("wav2vec2-multilingual")
     ours, extract = Wav2Vec2Model.from_pretrained(folder).eval(), AutoFeatureExtractor.from_pretrained(folder)
-    whisper = WhisperForConditionalGeneration.from_pretrained(offline.path("whisper-base")).eval()
-    processor = AutoProcessor.from_pretrained(offline.path("whisper-base"))
+    whisper = WhisperForConditionalGeneration.from_pretrained(recipes.path("whisper-base")).eval()
+    processor = AutoProcessor.from_pretrained(recipes.path("whisper-base"))
     said, heard = [], []
     for clip, text in clips:
         with torch.no_grad():
@@ -73,9 +76,3 @@ def test_whispers_decoder_reads_its_states(clips):
         said.append(metrics.normalise(text, "en"))
         heard.append(metrics.normalise(processor.batch_decode(tokens, skip_special_tokens=True)[0], "en"))
     assert jiwer.wer(said, heard) < 0.2, heard
-
-
-def test_an_incomplete_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        encoder.write_multilingual(tmp_path, tmp_path, tmp_path / "projection.safetensors", tmp_path / "made")
-    assert not (tmp_path / "made").exists()

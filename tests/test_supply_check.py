@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pytest
 
 from helpers import __main__ as command
-from helpers import audio, check, offline
-from helpers.supply.files import MARK
+from helpers import audio, catalog
+from helpers.supply import SupplyError, check, hub, recipes
+from helpers.supply.files import replacing
 
 
-@pytest.fixture
-def finding(monkeypatch):
+def finding(name):
     """One check by name, as `run` makes it."""
-    return lambda name: check._guarded(name, check.CHECKS[name])
+    return check._guarded(name, check.CHECKS[name])
 
 
 def test_everything_is_right_here(capsys):
@@ -33,14 +33,14 @@ def test_json_says_the_same(capsys, monkeypatch):
     assert told[1] == {"name": "disk", "ok": False, "detail": "full"}
 
 
-def test_an_old_python(finding, monkeypatch):
+def test_an_old_python(monkeypatch):
     monkeypatch.setattr("platform.python_version", lambda: "3.10.2")
     assert check.text([finding("Python")]) == (
         "[FAIL] Python: 3.10.2, but 3.11 or newer is needed: make PYTHON=python3.11 run"
     )
 
 
-def test_packages_missing_and_wrong(finding, monkeypatch):
+def test_packages_missing_and_wrong(monkeypatch):
     monkeypatch.setattr(check, "requirements", lambda: {"no-such-thing": "1.0", "numpy": "1.26.0"})
     found = finding("packages")
     assert not found.ok
@@ -49,12 +49,16 @@ def test_packages_missing_and_wrong(finding, monkeypatch):
 
 
 def test_a_wheel_has_no_pins(monkeypatch, tmp_path):
-    monkeypatch.setattr(check, "__file__", str(tmp_path / "helpers" / "check.py"))
+    monkeypatch.setattr(check, "__file__", str(tmp_path / "helpers" / "supply" / "check.py"))
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: ["jiwer>=4", "numpy; extra == 'x'"])
     assert check.requirements() == {"jiwer": ""}
 
 
-def test_torch_and_torchaudio_apart(finding, monkeypatch):
+def test_the_pins_of_the_repository_are_read():
+    assert check.requirements()["numpy"] == importlib.metadata.version("numpy")
+
+
+def test_torch_and_torchaudio_apart(monkeypatch):
     def broken(*_):
         raise OSError("libtorch_cuda.so: cannot open shared object file")
 
@@ -65,7 +69,7 @@ def test_torch_and_torchaudio_apart(finding, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "gigabytes"), [("memory", 2), ("disk", 1)])
-def test_too_little_room(finding, monkeypatch, name, gigabytes):
+def test_too_little_room(monkeypatch, name, gigabytes):
     monkeypatch.setattr("os.sysconf", lambda key: gigabytes * 10**6 if key == "SC_PHYS_PAGES" else 1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=gigabytes * 1e9))
     found = finding(name)
@@ -73,24 +77,23 @@ def test_too_little_room(finding, monkeypatch, name, gigabytes):
     assert found.detail.startswith(str(gigabytes))
 
 
-def test_weights_that_are_not_there(finding, own_cache):
+def test_weights_that_are_not_there(own_cache):
     found = finding("offline weights")
     assert not found.ok
     assert "whisper-base" in found.detail
     assert found.detail.endswith("python -m helpers fetch")
 
 
-def test_a_damaged_weight(finding, own_cache):
-    for folder in offline.made().values():
-        folder.mkdir(parents=True)
-        (folder / "file").write_text("x")
-        (folder / MARK).write_text(f"{offline.sha256(folder / 'file')}  file\n")
+def test_a_damaged_weight(own_cache):
+    for folder in recipes.made().values():
+        with replacing(folder) as scratch:
+            (scratch / "file").write_text("x")
     assert finding("offline weights").ok
-    (offline.made()["minilm"] / "file").write_text("y")
+    (recipes.made()["minilm"] / "file").write_text("y")
     assert finding("offline weights").detail == "minilm missing or damaged: python -m helpers fetch"
 
 
-def test_sound_that_cannot_be_read(finding, monkeypatch):
+def test_sound_that_cannot_be_read(monkeypatch):
     def refuse(*_, **__):
         raise audio.AudioError("no libsndfile")
 
@@ -98,50 +101,21 @@ def test_sound_that_cannot_be_read(finding, monkeypatch):
     assert finding("sound") == ("sound", False, "AudioError: no libsndfile")
 
 
-def test_the_hub_is_not_asked_offline(finding, monkeypatch):
+def test_the_hub_is_not_asked_offline(monkeypatch):
     monkeypatch.setenv("ASR_SOURCE", "offline")
     assert finding("Hub") == ("Hub", True, "not asked, the source is offline")
 
 
-def test_the_hub_out_of_reach(finding, monkeypatch):
-    from helpers import catalog, hub
-
-    def refuse(*_):
-        raise hub.HubError("The Hub cannot be reached: connect to the network.")
-
-    monkeypatch.setenv("ASR_SOURCE", "hub")
-    monkeypatch.setattr(hub, "newest", refuse)
-    monkeypatch.setattr(catalog, "everything", lambda: [catalog.Item("it", print, lambda: there)])
-    there = False
-    assert finding("Hub") == ("Hub", False, "The Hub cannot be reached: connect to the network.")
-    there = True
-    assert finding("Hub").ok, "who has prefetched needs no network"
-
-
-def test_prefetch_needs_the_hub(monkeypatch, capsys):
-    monkeypatch.setenv("ASR_SOURCE", "offline")
-    assert command.main(["prefetch"]) == 1
-    assert "set ASR_SOURCE=hub" in capsys.readouterr().err
-
-
-def test_prefetch_fetches_everything_and_tells_what_failed(monkeypatch, capsys):
-    from helpers import catalog, hub
-
+def test_the_hub_out_of_reach(monkeypatch):
     def refuse():
-        raise hub.HubError("gone")
+        raise SupplyError("The Hub cannot be reached: connect to the network.")
 
     monkeypatch.setenv("ASR_SOURCE", "hub")
-    items = [catalog.Item("first", refuse, bool), catalog.Item("second", lambda: None, bool)]
-    monkeypatch.setattr(catalog, "everything", lambda: items)
-    assert command.main(["prefetch"]) == 1
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("second: there\n", "first: gone\n")
-
-
-def test_everything_names_each_checkpoint_and_split():
-    from helpers import catalog
-
-    names = [item.name for item in catalog.everything()]
-    assert "openai/whisper-base" in names
-    assert "stanfordnlp/imdb test" in names
-    assert len(names) == len(set(names)) == len(catalog.CHECKPOINTS) + len(catalog.DATA_SETS)
+    monkeypatch.setattr(hub, "ask", refuse)
+    monkeypatch.setattr(catalog, "is_prefetched", lambda: False)
+    assert finding("Hub") == ("Hub", False, "The Hub cannot be reached: connect to the network.")
+    monkeypatch.setattr(catalog, "is_prefetched", lambda: True)
+    assert finding("Hub").ok, "who has prefetched needs no network"
+    monkeypatch.setattr(catalog, "is_prefetched", lambda: False)
+    monkeypatch.setattr(hub, "ask", lambda: None)
+    assert finding("Hub") == ("Hub", True, "reachable")

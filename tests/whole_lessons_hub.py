@@ -1,4 +1,4 @@
-"""Every lesson from top to bottom on the Hub's road, against the Hub on loopback: `make test-hub`.
+"""Every lesson from top to bottom with ASR_SOURCE=hub, against the Hub on loopback: `make test-hub`.
 
 Each runs in a fresh kernel with an empty cache, and finds on the Hub what its code names and nothing else.
 """
@@ -8,16 +8,16 @@ import sys
 
 import pytest
 
-from tests.hub import client, content, named
+from tests.hub import client, content, loading
 from tests.hub.server import Hub
 from tools import notebooks
 
 
 @pytest.mark.parametrize("slug", [entry["slug"] for entry in notebooks.longest_first()])
-def test_a_lesson_on_the_hubs_road(slug, tmp_path):
+def test_a_lesson_on_the_hub(slug, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    with Hub(content.build(tmp_path / "hub", named.repositories(slug))) as server:
+    with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(slug)).repositories)) as server:
         command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
         command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}"]
         command += [f"--output-dir={tmp_path}", "--output=executed"]
@@ -32,4 +32,4 @@ def test_a_lesson_on_the_hubs_road(slug, tmp_path):
     assert server.asked("GET .*/resolve/")
     text = client.printed(tmp_path / "executed.ipynb")
     assert f"Lesson {slug[:2]} · source: hub" in text
-    assert "is replaced by" not in text, "on the Hub's road nothing is stood in for"
+    assert "is replaced by" not in text, "on the Hub nothing is stood in for"
