@@ -57,7 +57,7 @@ def test_results_and_banner_reach_the_report(executed):
     assert text == "<pre>1 &lt; 2\n</pre>"
     assert "<table" in table and "50.0 %" in table
     line = run.row(ENTRY, executed, 61.25, None)
-    assert "A &lt;title&gt;" in line and "1:01.2" in line and "source: offline" in line
+    assert "A &lt;title&gt;" in line and "1 min 01 s" in line and "source: offline" in line
     assert table in line and text in line and "stopped" not in line
 
 
@@ -68,7 +68,7 @@ def test_a_failing_lesson_says_so(executed):
 
 
 def test_report_is_one_page_with_its_style():
-    page = run.report(["<tr></tr>"], 90)
+    page = run.report(["<section></section>"], 90)
     assert page.startswith("<!doctype html>") and "<style>" in page and "1.5 min in all" in page
     assert "http" not in page
 
@@ -158,3 +158,29 @@ def test_nbval_compares_what_is_printed_and_not_what_is_warned_of(printed, passe
         command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", f"{folder}/lesson.ipynb"]
         result = subprocess.run(command, cwd=notebooks.ROOT, capture_output=True, text=True)
     assert (result.returncode == 0) is passes, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise ValueError('no')", "ValueError: no"),
+        ("import os\nos._exit(1)", "DeadKernelError"),
+        ("import time\ntime.sleep(60)", "CellTimeoutError"),
+    ],
+)
+def test_a_report_is_written_whatever_stops_a_lesson(source, says, tmp_path, monkeypatch, capsys):
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook(source), tmp_path / "notebooks" / "01_pipeline_inference.ipynb")
+    monkeypatch.setattr(run, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(notebooks, "CELL_SECONDS", 5)
+    assert run.main(["1"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("[1/1] 01_pipeline_inference (about ") and "stopped after" in said
+    assert says in (tmp_path / "build" / "report.html").read_text(encoding="utf-8")
+
+
+def test_pages_follow_the_dark_theme_of_the_system(executed):
+    page = run.as_page(executed, "A lesson")
+    dark = page.index("prefers-color-scheme: dark")
+    assert "--jp-layout-color0: #111" in page[dark:]

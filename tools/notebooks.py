@@ -201,6 +201,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
         store_widget_state=False,
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # else every kernel warns that it speaks TCP, on this machine
     ).execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
