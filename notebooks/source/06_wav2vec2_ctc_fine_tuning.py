@@ -374,7 +374,7 @@ for _ in course.progress(range(course.budget(cpu=60, gpu=1000)), "One batch"):
 ax = plots.axes(width=7, height=2.4)
 ax.plot(losses, "o-", color=plots.BLUE)
 ax.set(xlabel="step", ylabel="loss", ylim=0)
-show.figure(ax.figure, alt="The loss of one batch of four calls falls step by step.")
+show.figure(ax.figure, alt="The loss of one batch of four calls, close to zero at the end.")
 print(f"{sum(map(str.__eq__, written, spoken))} of 4 texts are equal:")
 for target, text in zip(spoken, written, strict=True):
     print(f"said    {target}\nwritten {text}")
@@ -385,7 +385,8 @@ del probe, optimizer
 
 # %% [markdown]
 # Four equal texts mean that labels, loss and gradients work together, and the real training is worth its
-# time. (A new head on a CPU does not get there in these few steps; look whether the loss falls.)
+# time. The first step may raise the loss: there is no warm-up here. (A new head on a CPU does not get to
+# equal texts in these few steps; look whether the loss falls.)
 
 # %% [markdown]
 # ## Training
