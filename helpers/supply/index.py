@@ -17,7 +17,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 
-_PYPI = "https://pypi.org/simple"
+_PYPI = "https://pypi.org"
 _SECONDS = 30
 
 
@@ -29,7 +29,10 @@ def file_name(url: str) -> str:
 def links(name: str) -> Iterator[str]:
     """All links to archives of a package, of every index and folder that pip is configured with."""
     settings = pip_settings()
-    indexes = [*settings.get("index-url", _PYPI).split(), *settings.get("extra-index-url", "").split()]
+    indexes = [
+        *settings.get("index-url", f"{_PYPI}/simple").split(),
+        *settings.get("extra-index-url", "").split(),
+    ]
     if settings.get("no-index", "false").lower() in ("1", "true", "yes", "on"):
         indexes = []
     project = re.sub(r"[-_.]+", "-", name).lower()
