@@ -34,84 +34,95 @@ RATES = {"all weights": 3e-5, "encoder once": 1e-4, "LoRA": 1e-3}
 def lesson(folder: str) -> dict:
     """The lesson's functions over its data: what its untagged cells would have prepared."""
     import jupytext
-    import pyarrow.parquet as pq
-    from sklearn.model_selection import train_test_split
-    from transformers import WhisperProcessor, logging
+    from datasets import Audio, Dataset, DatasetDict, load_dataset
+    from transformers import (
+        Seq2SeqTrainer,
+        Seq2SeqTrainingArguments,
+        WhisperConfig,
+        WhisperProcessor,
+        logging,
+    )
 
     from tools.notebooks import NOTEBOOKS
 
     logging.set_verbosity_error()
-    shipped = catalog.asset("french-medical")
-    pairs = corpus.pairs(corpus.unpack(shipped / "data.parquet", Path(folder) / "medical"))
-    train_rows, test_rows = train_test_split(pairs, test_size=0.2, random_state=42)
-    mixed_in = pq.read_table(catalog.asset("french-everyday") / "data.parquet").to_pylist()[40:]
     checkpoint = catalog.model("openai/whisper-base")
     names = {
         "runs": tempfile.TemporaryDirectory(dir=folder),
+        "tempfile": tempfile,
         "course": course,
         "audio": audio,
-        "metrics": metrics,
+        "catalog": catalog,
         "WhisperProcessor": WhisperProcessor,
+        "Seq2SeqTrainer": Seq2SeqTrainer,
+        "Seq2SeqTrainingArguments": Seq2SeqTrainingArguments,
         "checkpoint": checkpoint,
+        "language": "french",
+        "groups": {},
         "processor": WhisperProcessor.from_pretrained(checkpoint, language="french", task="transcribe"),
-        "train_rows": train_rows + mixed_in,
-        "test_rows": test_rows,
-        "wer": metrics.load("wer"),
     }
     for cell in jupytext.read(NOTEBOOKS / "source" / "05_whisper_fine_tuning.py").cells:
         if "tested" in cell.metadata.get("tags", []):
             exec(cell.source, names)
+    shipped, everyday = (
+        load_dataset(**catalog.data(name), split="train").cast_column("audio", Audio(decode=False))
+        for name in ("french-medical", "french-everyday")
+    )
+    pairs = corpus.pairs(names["write_folder"](shipped, Path(folder) / "medical"))
+    train, test = names["split"](pairs)
+    mixed_in = everyday.select_columns(["audio", "sentence"]).to_list()[40:]
+    trained, test = (
+        [{"audio": {"path": row["audio"], "bytes": None}, "sentence": row["sentence"]} for row in part]
+        for part in (train[16:], test)
+    )
+    raw = DatasetDict(train=Dataset.from_list(trained + mixed_in), test=Dataset.from_list(test))
+    data = raw.map(names["prepare_dataset"], remove_columns="audio")
+    names["data"] = data.with_format("torch", columns=["input_features"], output_all_columns=True)
+    start = WhisperConfig.from_pretrained(checkpoint).decoder_start_token_id
+    names["collator"] = names["DataCollatorSpeechSeq2Seq"](names["processor"], start)
+    names["encoded_collator"] = names["DataCollatorEncoded"](names["processor"], start)
     return names
 
 
 def measure(way: str, folder: str) -> dict:
-    """Train on one road in this process; encoding the clips counts as training where it replaces it."""
+    """Train in one way in this process; encoding the clips counts as training where it replaces it."""
     names = lesson(folder)
-    model = names["fresh_model"]()
-    start = model.config.decoder_start_token_id
-    names["collator"] = names["DataCollatorSpeechSeq2Seq"](names["processor"], start)
-    names["encoded_collator"] = names["DataCollatorEncoded"](names["processor"], start)
+    data = names["data"]
     encoding = time.perf_counter()
     if way == "encoder once":
-        states = names["encode"](names["ear"](WINDOW), names["train_rows"])
-        names["encoded"] = [
-            {**row, "states": state} for row, state in zip(names["train_rows"], states, strict=True)
-        ]
-    encoding = time.perf_counter() - encoding
-    del model
+        names["encoded"] = {"train": names["encode"](names["short_encoder"](WINDOW), data["train"])}
+        prepared = names["on_states"]()
+    elif way == "LoRA":
+        prepared = names["with_lora"]()
+    else:
+        prepared = names["fresh_model"](), data["train"], names["collator"]
+    encoding = time.perf_counter() - encoding if way == "encoder once" else 0.0
 
-    run = names["few_steps"](way, STEPS, RATES[way])
+    run = names["few_steps"](*prepared, STEPS, RATES[way], checkpointing=way == "all weights" or None)
     learn = run.get_num_trainable_parameters()  # merging LoRA leaves none to count
     seconds = run.train().metrics["train_runtime"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     trained = run.model.merge_and_unload() if way == "LoRA" else run.model
-    texts = names["transcribe"](trained.eval(), names["encode"](trained.model.encoder, names["test_rows"]))
-    targets = [row["sentence"] for row in names["test_rows"]]
+    encoded = names["encode"](trained.eval().model.encoder, data["test"])
+    texts = names["transcribe"](trained, encoded, names["encoded_collator"])
+    targets = data["test"]["sentence"][:]
     return {
         "minutes": round((encoding + seconds) / 60, 2),
         "samples a second": round(4 * STEPS / seconds, 3),
         "peak MB": round(peak),
         "weights that learn": learn,
-        "WER": round(metrics.wer(targets, texts, "fr"), 4),
-    } | _term_recall(names["train_rows"], targets, texts)
+        "WER": round(names["normalised_wer"](targets, texts), 4),
+    } | _term_recall(names, data["train"]["sentence"], targets, texts)
 
 
-def _term_recall(train_rows: list[dict], targets: list[str], texts: list[str]) -> dict:
+def _term_recall(names: dict, trained: list[str], targets: list[str], texts: list[str]) -> dict:
     terms = (catalog.asset("french-medical") / "terms.txt").read_text(encoding="utf-8").splitlines()
-    said = " ".join(row["sentence"] for row in train_rows)
-    seen = [term for term in terms if _says(said, term)]
-    unseen = [term for term in terms if term not in seen]
+    said = names["normalised"](trained)
+    known = [term for term in terms if names["occurrences"](term, said)]
     return {
-        "terms, seen": round(metrics.term_recall(targets, texts, seen, "fr"), 4),
-        "terms, unseen": round(metrics.term_recall(targets, texts, unseen, "fr"), 4),
+        "trained terms": round(metrics.term_recall(targets, texts, known, "fr"), 4),
+        "new terms": round(metrics.term_recall(targets, texts, set(terms) - set(known), "fr"), 4),
     }
-
-
-def _says(text: str, term: str) -> bool:
-    try:
-        return metrics.term_recall(text, text, [term], "fr") == 1
-    except ValueError:
-        return False
 
 
 def main() -> int:

@@ -1,0 +1,289 @@
+"""What lesson 5 writes in its own cells, executed from the cells tagged "tested", and resuming a training."""
+
+import re
+import tempfile
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from datasets import Audio, Dataset, load_dataset
+from transformers import (
+    Seq2SeqTrainer,
+    Seq2SeqTrainingArguments,
+    TrainerCallback,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+    WhisperProcessor,
+)
+
+from helpers import audio, catalog, corpus, course
+from tests import cells
+
+START = 50258
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return catalog.model("openai/whisper-base")
+
+
+@pytest.fixture(scope="module")
+def processor(checkpoint):
+    return WhisperProcessor.from_pretrained(checkpoint, language="french", task="transcribe")
+
+
+@pytest.fixture(scope="module")
+def lesson(processor, checkpoint, tmp_path_factory):
+    return cells.tested(
+        "05_whisper_fine_tuning",
+        audio=audio,
+        catalog=catalog,
+        course=course,
+        tempfile=tempfile,
+        processor=processor,
+        checkpoint=checkpoint,
+        language="french",
+        groups={},
+        runs=SimpleNamespace(name=str(tmp_path_factory.mktemp("runs"))),
+        WhisperProcessor=WhisperProcessor,
+        Seq2SeqTrainer=Seq2SeqTrainer,
+        Seq2SeqTrainingArguments=Seq2SeqTrainingArguments,
+    )
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    rows = load_dataset(**catalog.data("french-medical"), split="train")
+    return rows.cast_column("audio", Audio(decode=False))
+
+
+def tone(seconds):
+    samples = 0.1 * np.sin(np.arange(round(16_000 * seconds)) / 20)
+    return audio.encode(samples, format="wav")
+
+
+@pytest.fixture(scope="module")
+def rows(lesson):
+    """Two rows as the lesson trains on: what `prepare_dataset` makes of a short and a longer clip."""
+    told = [("un.wav", 1, "Une gonarthrose."), ("deux.wav", 2, "Une arthroplastie totale du genou.")]
+    raw = [
+        {"audio": {"path": path, "bytes": tone(seconds)}, "sentence": text} for path, seconds, text in told
+    ]
+    data = Dataset.from_list(raw).map(lesson.prepare_dataset, remove_columns="audio")
+    return data.with_format("torch", columns=["input_features"], output_all_columns=True)
+
+
+def test_the_shipped_set_becomes_a_folder_that_the_check_takes(lesson, shipped, tmp_path):
+    folder = lesson.write_folder(shipped, tmp_path / "medical")
+    pairs = corpus.pairs(folder)
+    assert [row["sentence"] for row in pairs] == shipped["sentence"][:]
+    assert (folder / "audio" / "226.ogg").read_bytes() == shipped[225]["audio"]["bytes"]
+    train, test = lesson.split(pairs)
+    assert (len(train), len(test)) == (180, 46)
+    assert lesson.split(pairs) == [train, test]
+
+
+def test_a_folder_that_is_there_is_left_alone(lesson, shipped, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kept").touch()
+    with pytest.raises(FileExistsError, match="mine exists already: name a new folder"):
+        lesson.write_folder(shipped.select(range(2)), tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["kept"]
+
+
+def test_ten_pairs_can_be_split_and_nine_cannot(lesson):
+    pairs = [{"audio": f"{number}.wav", "sentence": str(number)} for number in range(10)]
+    train, test = lesson.split(pairs)
+    assert (len(train), len(test)) == (8, 2)
+    assert sorted(row["sentence"] for row in train + test) == [row["sentence"] for row in pairs]
+    with pytest.raises(ValueError, match=r"9 pairs are too few .* record at least ten"):
+        lesson.split(pairs[:9])
+
+
+def test_a_row_gets_what_the_model_reads_and_writes(rows, processor):
+    row = rows[1]
+    assert row["input_features"].shape == (80, 3000)
+    assert row["seconds"] == 2
+    assert row["labels"][0] == START
+    text = processor.tokenizer.decode(row["labels"], skip_special_tokens=True)
+    assert text == row["sentence"] == "Une arthroplastie totale du genou."
+
+
+def test_a_missing_clip_is_told_by_name(lesson):
+    with pytest.raises(audio.AudioError, match=r"There is no file nowhere\.wav"):
+        lesson.prepare_dataset({"audio": {"bytes": None, "path": "nowhere.wav"}, "sentence": "Rien."})
+
+
+def test_labels_end_with_the_end_of_text_and_padding_is_left_out(lesson, processor, rows):
+    batch = lesson.DataCollatorSpeechSeq2Seq(processor, START)([rows[0], rows[1]])
+    labels = batch["labels"]
+    assert batch["input_features"].shape == (2, 80, 3000)
+    short = labels[0][labels[0] != -100]
+    assert short[-1] == processor.tokenizer.eos_token_id == processor.tokenizer.pad_token_id
+    assert labels[0][-1] == -100
+    assert labels[1][-1] == processor.tokenizer.eos_token_id
+    assert processor.tokenizer.decode(short, skip_special_tokens=True) == "Une gonarthrose."
+
+
+def test_the_start_token_is_cut_and_the_language_stays(lesson, processor, rows):
+    labels = lesson.DataCollatorSpeechSeq2Seq(processor, START)([rows[0]])["labels"]
+    tokens = processor.tokenizer.convert_ids_to_tokens(labels[0, :3])
+    assert tokens == ["<|fr|>", "<|transcribe|>", "<|notimestamps|>"]
+    kept = lesson.DataCollatorSpeechSeq2Seq(processor, start_token=1)([rows[0]])["labels"]
+    assert kept[0, 0] == START
+
+
+def test_stored_states_take_the_place_of_sound(lesson, processor, rows):
+    states = torch.ones(100, 4, dtype=torch.float16)
+    encoded = [{"encoder_outputs": states, "labels": row["labels"]} for row in rows]
+    batch = lesson.DataCollatorEncoded(processor, START)(encoded)
+    assert batch["encoder_outputs"].last_hidden_state.shape == (2, 100, 4)
+    assert batch["encoder_outputs"].last_hidden_state.dtype == torch.float32
+    sound = lesson.DataCollatorSpeechSeq2Seq(processor, START)([rows[0], rows[1]])
+    assert torch.equal(batch["labels"], sound["labels"])
+
+
+def test_a_short_window_has_the_first_positions_of_a_long_one(lesson, rows):
+    short, whole = lesson.short_encoder(4), lesson.fresh_model().model.encoder
+    assert torch.equal(short.embed_positions.weight, whole.embed_positions.weight[:200])
+    encoded = lesson.encode(short, rows)
+    assert [row["encoder_outputs"].shape for row in encoded] == [(200, 512)] * 2
+    assert [row["labels"] for row in encoded] == rows["labels"][:]
+    assert lesson.encode(whole, rows.select([0]))[0]["encoder_outputs"].shape == (1500, 512)
+
+
+def test_sound_and_stored_states_give_the_same_text(lesson, processor, shipped):
+    data = shipped.select([0]).map(lesson.prepare_dataset, remove_columns=["audio", "number"])
+    data = data.with_format("torch", columns=["input_features"], output_all_columns=True)
+    model = lesson.fresh_model()
+    heard = lesson.transcribe(model, data, lesson.DataCollatorSpeechSeq2Seq(processor, START))
+    encoded = lesson.encode(model.model.encoder, data)
+    assert lesson.transcribe(model, encoded, lesson.DataCollatorEncoded(processor, START)) == heard
+    assert heard[0].startswith("La radiographie du genou")
+
+
+def test_only_the_decoder_learns_and_not_its_embeddings(lesson, tiny):
+    names = {name for name, weight in lesson.freeze_all_but_decoder(tiny()).named_parameters()
+             if weight.requires_grad}  # fmt: skip
+    assert names and all(name.startswith("model.decoder.") for name in names)
+    assert not any("embed_tokens" in name for name in names)
+
+
+def test_a_mean_of_weights_lies_between_old_and_new(lesson):
+    old, new = {"weight": torch.tensor([0.0, 2.0])}, {"weight": torch.tensor([1.0, 4.0])}
+    for share, between in ((0.0, [0.0, 2.0]), (0.5, [0.5, 3.0]), (1.0, [1.0, 4.0])):
+        assert lesson.mean_of_weights(old, new, share)["weight"].tolist() == between
+    assert new["weight"].tolist() == [1.0, 4.0]
+
+
+def test_the_score_of_the_trainer_is_the_normalised_word_error_rate(lesson, processor):
+    def ids(texts):
+        return processor.tokenizer(texts, padding=True, return_tensors="np").input_ids
+
+    labels = ids(["Une Gonarthrose !", "Rien."])
+    labels = np.where(labels == processor.tokenizer.pad_token_id, -100, labels)
+    evaluation = SimpleNamespace(label_ids=labels, predictions=ids(["une gonarthrose", "rien du"]))
+    assert lesson.compute_metrics(evaluation) == {"wer": 1 / 3}
+
+
+def test_the_report_counts_terms_where_there_are_any(lesson):
+    targets, texts = ["Une gonarthrose.", "Deux gonarthroses !"], ["Une gonarthrose.", "Deux genoux."]
+    lesson.groups.clear()
+    figures = {"WER, as written": 2 / 5, "WER": 1 / 4, "CER": 9 / 32}
+    assert lesson.report(targets, texts) == pytest.approx(figures)
+    lesson.groups["trained terms"] = ["gonarthrose", "gonarthroses"]
+    assert lesson.report(targets, texts)["trained terms"] == 0.5
+    lesson.groups.clear()
+
+
+def test_a_term_is_counted_as_a_whole(lesson):
+    sentences = lesson.normalised(["Hernie, hernie hiatale et hernies.", "L'hernie."])
+    assert lesson.occurrences("hernie", sentences) == 3
+    assert lesson.occurrences("Hernie hiatale", sentences) == 1
+    assert lesson.occurrences("hiat", sentences) == 0
+
+
+@pytest.fixture
+def tiny():
+    sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16}
+    sizes |= {"decoder_ffn_dim": 16, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+
+    def build():
+        torch.manual_seed(0)
+        return WhisperForConditionalGeneration(WhisperConfig(**sizes))
+
+    return build
+
+
+def test_a_few_steps_from_sound_and_by_lora(lesson, processor, rows, tiny):
+    collator = lesson.DataCollatorSpeechSeq2Seq(processor, START)
+    for model in (tiny(), lesson.get_peft_model(tiny(), lesson.LORA)):
+        before = {name: weight.clone() for name, weight in model.named_parameters()}
+        run = lesson.few_steps(model, rows, collator, 2, learning_rate=1e-2)
+        run.train()
+        assert run.state.global_step == 2
+        assert any(not torch.equal(before[name], weight) for name, weight in model.named_parameters())
+
+
+class PowerCut(TrainerCallback):
+    def on_save(self, args, state, control, **_):
+        control.should_training_stop = True
+
+
+def test_an_interrupted_training_resumes_to_the_same_loss(lesson, processor, rows, tiny, tmp_path):
+    encoded = [{"encoder_outputs": torch.randn(100, 16).half(), "labels": row["labels"]} for row in rows] * 4
+    collator = lesson.DataCollatorEncoded(processor, START)
+
+    def train(name, callbacks=(), resume=False):
+        arguments = Seq2SeqTrainingArguments(
+            output_dir=tmp_path / name, max_steps=4, save_steps=2, logging_steps=1, seed=42, report_to="none",
+            per_device_train_batch_size=2, disable_tqdm=True, dataloader_pin_memory=False, use_cpu=True,
+            learning_rate=1e-2,
+        )  # fmt: skip
+        run = Seq2SeqTrainer(
+            model=tiny(),
+            args=arguments,
+            train_dataset=encoded,
+            data_collator=collator,
+            callbacks=[*callbacks],
+        )
+        run.train(resume_from_checkpoint=resume)
+        return {entry["step"]: entry["loss"] for entry in run.state.log_history if "loss" in entry}
+
+    whole = train("whole")
+    first = train("cut", [PowerCut()])
+    assert list(first) == [1, 2]
+    resumed = train("cut", resume=True)
+    assert resumed == pytest.approx(whole, rel=1e-4)
+    assert whole[4] < whole[1]
+
+
+def test_a_converted_folder_transcribes_alone(lesson, processor, shipped, tmp_path):
+    from faster_whisper import WhisperModel
+
+    lesson.fresh_model().save_pretrained(tmp_path / "saved")
+    processor.save_pretrained(tmp_path / "saved")
+    folder = lesson.to_ctranslate2(tmp_path / "saved", tmp_path / "int8", "int8")
+    names = {path.name for path in folder.iterdir()}
+    assert {"model.bin", "config.json", "tokenizer.json", "preprocessor_config.json"} <= names
+    assert (folder / "model.bin").stat().st_size < 90e6
+    engine = WhisperModel(str(folder), device="cpu", compute_type="int8")
+    segments, _ = engine.transcribe(audio.read(shipped[0]["audio"]), language="fr", beam_size=1)
+    assert re.match(r"\s*La radiographie du genou", "".join(segment.text for segment in segments))
+
+
+def test_a_conversion_refuses_what_is_there_and_what_is_not_whole(lesson, tmp_path):
+    (tmp_path / "saved").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"has no tokenizer\.json: save the processor there too"):
+        lesson.to_ctranslate2(tmp_path / "saved", tmp_path / "int8", "int8")
+    (tmp_path / "saved" / "tokenizer.json").touch()
+    with pytest.raises(FileExistsError, match="saved exists already: name a new folder"):
+        lesson.to_ctranslate2(tmp_path / "saved", tmp_path / "saved", "int8")
+    assert [path.name for path in tmp_path.rglob("*")] == ["saved", "tokenizer.json"]
+
+
+def test_words_are_confirmed_up_to_the_first_difference(lesson):
+    assert lesson.agreed(["La", "hernie", "est"], ["La", "hernie", "hiatale", "est"]) == ["La", "hernie"]
+    assert lesson.agreed([], ["La"]) == []
+    assert lesson.agreed(["Le"], ["La"]) == []
