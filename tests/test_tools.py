@@ -29,6 +29,14 @@ def test_execute_counts_cells_and_keeps_neither_stderr_nor_widget_state(executed
     assert "widgets" not in executed.metadata
 
 
+def test_a_warning_that_teaches_keeps_its_stderr():
+    lesson = notebook("import sys\nprint('experimental', file=sys.stderr)")
+    lesson.cells[0].metadata["tags"] = ["warning"]
+    notebooks.execute(lesson)
+    (output,) = lesson.cells[0].outputs
+    assert (output.name, output.text) == ("stderr", "experimental\n")
+
+
 def test_figures_and_banner_reach_the_report(executed):
     assert run.figures(executed) == [{"label": "WER", "value": "50.0 %"}]
     line = run.row(ENTRY, executed, 61.25, None)

@@ -174,8 +174,9 @@ def _recap(entry: dict) -> str:
 def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     """Run a notebook in place, from top to bottom, in a fresh kernel.
 
-    What is written to stderr (progress bars, warnings of libraries) is not kept, nor is widget state,
-    which makes GitHub refuse a notebook.
+    What is written to stderr (progress bars, warnings of libraries) is kept where a cell is tagged "warning",
+    because its warning is part of the lesson, and nowhere else. Widget state is not kept: GitHub refuses a
+    notebook that has it.
 
     Args:
         notebook: its cells get outputs and execution counts.
@@ -200,7 +201,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     ).execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
-        if cell.cell_type == "code":
+        if cell.cell_type == "code" and "warning" not in exercises.tags(cell):
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return time.perf_counter() - begin
 
