@@ -200,9 +200,9 @@ with course.timed("chunked, batches of 8, greedy", story_seconds) as chunked_tim
 transformers.logging.set_verbosity_error()
 
 # %% [markdown]
-# "Very experimental" is the library's own word for chunks with a model that writes text freely, and it names
-# the alternative, which comes below. (Chunks with a CTC model are safe: CTC gives each frame its own token, so the pipeline can drop
-# exactly the frames of the strides.)
+# "Very experimental" is the library's own word for chunks with a model that writes text freely, and it
+# names the alternative, which comes below. (Chunks with a CTC model are safe: CTC gives each frame its own
+# token, so the pipeline can drop exactly the frames of the strides.)
 #
 # The course from which this lesson descends ran these two options on 317 s of Spanish on a V100, a GPU of
 # 2017: 3.45 s, and over 30 s on its CPU. Yours are in the line above.
@@ -346,8 +346,8 @@ show.figure(rows[-1].figure, alt)
 # ## Sequential: window after window
 #
 # The paper's own algorithm needs no overlap and no merge. Whisper can write **time stamps** between its
-# segments. The first window starts at 0; the next one starts where the last complete segment ended, and so on.
-# In Transformers, `return_timestamps=True` without `chunk_length_s` does that.
+# segments. The first window starts at 0; the next one starts where the last complete segment ended, and so
+# on. In Transformers, `return_timestamps=True` without `chunk_length_s` does that.
 
 # %%
 with course.timed("sequential, greedy", story_seconds) as sequential_time:
