@@ -52,6 +52,14 @@ def test_a_progress_bar_is_neither_stderr_nor_kept():
     assert [output.output_type for output in lesson.cells[0].outputs] == ["stream"]
 
 
+def test_a_warning_that_teaches_keeps_its_stderr():
+    lesson = notebook("import sys\nprint('experimental', file=sys.stderr)")
+    lesson.cells[0].metadata["tags"] = ["warning"]
+    notebooks.execute(lesson)
+    (output,) = lesson.cells[0].outputs
+    assert (output.name, output.text) == ("stderr", "experimental\n")
+
+
 def test_results_and_banner_reach_the_report(executed):
     text, table = run.results(executed)
     assert text == "<pre>1 &lt; 2\n</pre>"

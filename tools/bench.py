@@ -117,7 +117,7 @@ METHODS: dict[str, Callable[[], Callable]] = {
     "faster-whisper batched int8, greedy": lambda: faster_whisper_method(
         "int8", True, batch_size=16, beam_size=1
     ),
-    "recommended: packed windows, int8, 2 beams": lambda: longform_method("int8"),
+    "packed windows, int8, 2 beams": lambda: longform_method("int8"),
     "packed windows, int8, greedy": lambda: longform_method("int8", beam_size=1),
     "packed windows, int8, 5 beams": lambda: longform_method("int8", beam_size=5),
     "packed windows, float32, 2 beams": lambda: longform_method("float32"),

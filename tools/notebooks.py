@@ -178,8 +178,9 @@ def _recap(entry: dict) -> str:
 def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     """Run a notebook in place, from top to bottom, in a fresh kernel.
 
-    What is written to stderr (warnings of libraries) is not kept, nor are the empty outputs of finished
-    progress bars, nor is widget state, which makes GitHub refuse a notebook.
+    What is written to stderr is kept where a cell is tagged "warning", because its warning is part of the
+    lesson, and nowhere else. The empty outputs of finished progress bars are not kept, nor is widget state,
+    which makes GitHub refuse a notebook.
 
     Args:
         notebook: its cells get outputs and execution counts.
@@ -206,10 +207,11 @@ def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
+            unwanted = set() if "warning" in exercises.tags(cell) else {"stderr"}
             cell.outputs = [
                 output
                 for output in cell.outputs
-                if output.get("name") != "stderr" and output.get("data") != {}
+                if output.get("name") not in unwanted and output.get("data") != {}
             ]
     return time.perf_counter() - begin
 
