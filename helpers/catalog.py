@@ -1,7 +1,4 @@
-"""Where the lessons' checkpoints, data sets and metrics are: on the Hub a name, offline a folder.
-
-`from_pretrained`, `pipeline`, `load_dataset` and `evaluate.load` take either.
-"""
+"""Where the lessons' checkpoints, data sets and metrics are: on the Hub a name, offline a folder."""
 
 from __future__ import annotations
 
@@ -59,6 +56,7 @@ class DataSet:
 CHECKPOINTS = (
     Checkpoint("openai/whisper-base", "whisper-base"),
     Checkpoint("Systran/faster-whisper-base", "whisper-base-ctranslate2"),
+    Checkpoint("Systran/faster-whisper-tiny.en", "whisper-tiny.en-ctranslate2"),
     Checkpoint(
         *("facebook/wav2vec2-base-100h", "asset:wav2vec2-ctc-en"),
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course trained on synthetic speech",
@@ -102,8 +100,9 @@ DATA_SETS = (
     ),
 )
 
-OWN = ("french-medical", "french-everyday")
-"""Data sets of the course itself: the same folder on both sources."""
+OWN = {name: f"asset:{name}" for name in ("french-medical", "french-everyday")}
+OWN["sense-and-sensibility"] = "sense-and-sensibility"
+"""Data sets that are the same folder on both sources: the course's own, and five sentences from a package."""
 
 
 def model(name: str) -> str:
@@ -144,7 +143,7 @@ def data(name: str, config: str | None = None) -> dict:
         supply.SupplyError: offline, its package cannot be had.
     """
     if name in OWN:
-        return {"path": str(asset(name))}
+        return {"path": str(_place(OWN[name]))}
     rows, key = {row.key: row for row in DATA_SETS}, f"{name} {config or ''}".strip()
     if key not in rows:
         raise CatalogError(f"No data set {key} in the course: choose one of {'; '.join([*rows, *OWN])}.")
@@ -191,8 +190,12 @@ def is_prefetched() -> bool:
 
 
 def _folder(row: Checkpoint | DataSet) -> Path:
-    kind, _, name = row.offline.rpartition(":")
-    folder = asset(name) if kind else recipes.path(name)
+    folder = _place(row.offline)
     if row.stand_in:
         print(f"Offline, {row.hub} is replaced by {row.stand_in}.")
     return folder
+
+
+def _place(offline: str) -> Path:
+    kind, _, name = offline.rpartition(":")
+    return asset(name) if kind else recipes.path(name)

