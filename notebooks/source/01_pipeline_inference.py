@@ -60,6 +60,54 @@ print("audio.read gives the same samples:", np.array_equal(speech, by_hand))
 # `audio.read` is these lines and a few checks: a file that is missing, empty or damaged is refused with a
 # sentence that says what to do. It takes a path as well: `audio.read("my-recording.mp3")`. From here on we
 # use it.
+#
+# ### Exercise 1.1: two channels become one (3 minutes)
+#
+# A stereo recording has the shape (samples, 2). Write the function that makes one channel of it: the mean of
+# the two. For `[[0.2, 0.4], [0.0, 1.0]]` it should give `[0.3, 0.5]`.
+#
+# <details><summary>Hint</summary>NumPy's `mean` takes an `axis`: 0 goes along the samples, 1 along the
+# channels.</details>
+
+
+# %% tags=["exercise"]
+def to_mono(stereo):
+    """One channel, shape (samples,), from an array of shape (samples, channels)."""
+    # <solution>
+    return stereo.mean(axis=1)
+    # </solution>
+
+
+# %% tags=["wrong"]
+def to_mono(stereo):
+    return stereo[:, 0]
+
+
+# %% tags=["wrong"]
+def to_mono(stereo):
+    return stereo.mean(axis=0)
+
+
+# %% tags=["wrong"]
+def to_mono(stereo):
+    return stereo.sum(axis=1)
+
+
+# %% tags=["check"]
+from helpers.exercises import checking
+
+NOTHING = "The function gives nothing back: write your code, and end it with return."
+with checking("1.1", "two channels become one"):
+    mono = to_mono(np.array([[0.2, 0.4], [0.0, 1.0], [0.0, 0.0]]))
+    assert mono is not None, NOTHING
+    assert np.shape(mono) != (2,), "That is one number a channel: take the mean along the other axis."
+    assert np.shape(mono) == (3,), f"Three samples were expected, not the shape {np.shape(mono)}."
+    assert not np.allclose(mono, [0.2, 0, 0]), "The right channel is lost: who speaks there is not heard."
+    assert not np.allclose(mono, [0.6, 1, 0]), "The sum is twice as loud and may exceed 1: take the mean."
+    assert np.allclose(mono, [0.3, 0.5, 0]), f"[0.3, 0.5, 0] was expected, not {mono}."
+
+# %% [markdown]
+# Back to clip 2. Listen to it:
 
 # %%
 from helpers import players
@@ -167,14 +215,20 @@ print(fill(heard["Whisper"], 100))
 # %% [markdown]
 # A sentence, with capitals and punctuation: Whisper learnt from transcripts found on the web, where people
 # write that way. So how many words are wrong?
+#
+# **Before you run:** we compare this text with the target as it is written, letter by letter. The word error
+# rate will be (a) near 0 %, since the words are right (b) near 100 % (c) about half.
 
 # %% tags=["nbval-check-output"]
 show.diff(target, heard["Whisper"], title="Whisper, compared as written")
 
 # %% [markdown]
-# As written, every word with a small letter in it counts as wrong, because the target is all capitals. That
-# says nothing about hearing. Before comparing, take away what two correct transcriptions may differ in: case
-# and punctuation. That is called **normalising**.
+# <details><summary>Your prediction</summary><b>b.</b> The target is all capitals, so every word with a small
+# letter in it counts as wrong. (a) is what you would like to measure; it needs the next step.</details>
+#
+# As written, every word with a small letter in it counts as wrong. That says nothing about hearing. Before
+# comparing, take away what two correct transcriptions may differ in: case and punctuation. That is called
+# **normalising**.
 
 # %% tags=["nbval-check-output"]
 from helpers import metrics
@@ -184,7 +238,63 @@ for text in ("“It’s Mr. Smith’s,” he said.", "IT'S MISTER SMITH'S HE SAI
 
 # %% [markdown]
 # The first two become equal. In the third `twenty one` and `21` stay different: figures can be read aloud in
-# several ways, so they are left as they are written. Now the comparison is fair:
+# several ways, so they are left as they are written.
+#
+# ### Exercise 1.2: normalise by hand (8 minutes)
+#
+# Write a small one for English: lower case; every character that is neither a letter, a digit, an apostrophe
+# nor a space becomes a space; single spaces. `"It's ROAST beef, isn't it?"` becomes
+# `"it's roast beef isn't it"`.
+#
+# <details><summary>Hint</summary>`text.lower()`, then build the text anew character by character
+# (`character.isalnum()`), and `" ".join(text.split())` at the end.</details>
+
+
+# %% tags=["exercise"]
+def plain(text):
+    """An English text in lower case without punctuation, words joined by single spaces."""
+    # <solution>
+    kept = [character if character.isalnum() or character == "'" else " " for character in text.lower()]
+    return " ".join("".join(kept).split())
+    # </solution>
+
+
+# %% tags=["wrong"]
+def plain(text):
+    return " ".join(text.lower().replace(",", "").replace(".", "").replace("?", "").split())
+
+
+# %% tags=["wrong"]
+def plain(text):
+    return " ".join("".join(c if c.isalpha() or c == "'" else " " for c in text.lower()).split())
+
+
+# %% tags=["wrong"]
+def plain(text):
+    return "".join(c if c.isalnum() or c == "'" else " " for c in text.lower())
+
+
+# %% tags=["wrong"]
+def plain(text):
+    return " ".join("".join(c for c in text.lower() if c.isalnum() or c in "' ").split())
+
+
+# %% tags=["check"]
+with checking("1.2", "normalise by hand"):
+    assert plain("A") is not None, NOTHING
+    assert "21" in plain("No: 21!"), "The figures are gone: digits are said too."
+    assert plain("beef, and") == "beef and", (
+        "Two spaces in a row, or a comma, are left: split and join at the end."
+    )
+    assert plain("well-known") != "wellknown", (
+        "The hyphen must leave a space behind: well known is two words."
+    )
+    assert plain("well-known (yes!)") == "well known yes", "Hyphens and brackets are punctuation as well."
+    assert plain("It's ROAST beef, isn't it?") == "it's roast beef isn't it", "Compare with the text above."
+
+# %% [markdown]
+# `metrics.normalise` does this for many languages, with their titles and their rules. Now the comparison is
+# fair:
 
 # %% tags=["nbval-check-output"]
 show.diff(target, heard["Whisper"], language="en", title="Whisper, normalised")
@@ -374,6 +484,57 @@ print(f"CTC's WER minus Whisper's: {100 * low:.1f} to {100 * high:.1f} points (9
 # If the interval does not contain 0, the order of the two would most likely be the same on other clips *like
 # these*: these voices, read sentences, a quiet room. About telephone calls or accents it says nothing.
 #
+# ### Exercise 1.3: the hardest clip (5 minutes)
+#
+# Which clip has the highest WER? Write a function that gives its **number** in the list. `score([reference],
+# [text], "en")["WER"]` is the WER of one clip.
+#
+# <details><summary>Hint</summary>Make a list of the WERs, and look for the place of the largest: `max(range(
+# len(rates)), key=...)`, or `np.argmax`.</details>
+
+
+# %% tags=["exercise"]
+def hardest(references, predictions):
+    """Number of the clip with the highest WER, counted from 0."""
+    # <solution>
+    pairs = zip(references, predictions, strict=True)
+    rates = [score([reference], [text], "en")["WER"] for reference, text in pairs]
+    return max(range(len(rates)), key=lambda number: rates[number])
+    # </solution>
+
+
+# %% tags=["wrong"]
+def hardest(references, predictions):
+    pairs = zip(references, predictions, strict=True)
+    return max(score([reference], [text], "en")["WER"] for reference, text in pairs)
+
+
+# %% tags=["wrong"]
+def hardest(references, predictions):
+    pairs = zip(references, predictions, strict=True)
+    rates = [score([reference], [text], "en")["WER"] for reference, text in pairs]
+    return min(range(len(rates)), key=lambda number: rates[number])
+
+
+# %% tags=["wrong"]
+def hardest(references, predictions):
+    wrong, _ = count_errors(references, predictions)
+    return int(np.argmax(wrong))
+
+
+# %% tags=["check"]
+with checking("1.3", "the hardest clip"):
+    said, got = ["A B C D E F", "YES", "NO"], ["a b x y e f", "yet", "no"]
+    number = hardest(said, got)
+    assert number is not None, NOTHING
+    assert number == int(number) and not isinstance(number, float), (
+        "That is a rate; the number of its clip is wanted."
+    )
+    assert number != 2, "That is the easiest clip: look for the highest WER."
+    assert number != 0, "Clip 0 has more errors, but it is longer: compare the rates."
+    assert number == 1, f"Clip 1 was expected, not {number}."
+
+# %% [markdown]
 # Which words go wrong most?
 
 # %% tags=["nbval-check-output"]
@@ -383,6 +544,80 @@ for name in texts:
     print(f"{name}: {shown}")
 
 # %% [markdown]
+# ## A person reads
+#
+# So far (offline) no person has spoken: the clips are synthetic. Here are five sentences of *Sense and
+# Sensibility* by a volunteer of LibriVox, with the text that comes with them. They lie inside the source
+# archive of a package, so they are the same on every source.
+
+# %% tags=["nbval-check-output"]
+people = load_dataset(**catalog.data("sense-and-sensibility"), split="test")
+people = people.cast_column("audio", Audio(decode=False))
+seconds = sum(len(audio.read(row["audio"])) for row in people) / audio.SAMPLE_RATE
+print(f"{len(people)} sentences, {seconds:.0f} s, one reader")
+players.listen(audio.read(people[3]["audio"]), audio.SAMPLE_RATE, "Sentence 3")
+
+# %% [markdown]
+# **Before you run:** compared with the clips above, will the two models make (a) fewer errors here, since a
+# person speaks more naturally (b) more errors: at least one of the two (c) exactly as many?
+
+# %% tags=["nbval-check-output", "report"]
+human = {name: transcribe(model, people, name, **options) for name, model, options in (
+    ("CTC", ctc, {}), ("Whisper", whisper, {"num_beams": 1}),
+)}  # fmt: skip
+rows = []
+for name in human:
+    here, there = score(people["text"], human[name], "en"), score(references, texts[name], "en")
+    rows.append(
+        {"model": name, "these five": f"{here['WER']:.1%}", f"{len(many)} clips": f"{there['WER']:.1%}"}
+    )
+pd.DataFrame(rows).set_index("model").add_prefix("WER, ")
+
+# %% tags=["nbval-check-output"]
+from IPython.display import display
+
+display(show.diff(people[3]["text"], human["CTC"][3], title="CTC, sentence 3"))
+display(show.diff(people[3]["text"], human["Whisper"][3], "en", title="Whisper, sentence 3, normalised"))
+
+# %% [markdown]
+# <details><summary>Your prediction</summary>Offline <b>b</b>: the CTC stand-in has learnt from synthetic
+# voices and makes far more errors with a person, while Whisper, which has heard many people, does not. On the
+# Hub both models have heard people read books. Five sentences of one reader decide nothing small; a gap as
+# wide as the stand-in's they do show.</details>
+#
+# Test clips of synthetic voices flatter a model that has been trained on such voices. Whatever you build, try
+# it on people before you believe a figure.
+#
+# ### Exercise 1.4: who made the mistake? (3 minutes)
+#
+# Look at sentence 3 once more, and listen to it. One "error" of Whisper's is not its own: the **reference**
+# says something that the reader does not. Write the sentence as it was read, in capitals.
+#
+# <details><summary>Hint</summary>Which word cannot stand there in English?</details>
+
+# %% tags=["exercise"]
+mended = people[3]["text"]
+# <solution>
+mended = mended.replace("A MORE A AMIABLE", "A MORE AMIABLE")
+# </solution>
+
+# %% tags=["wrong"]
+mended = people[3]["text"].replace("A MORE A AMIABLE", "MORE AMIABLE")
+
+# %% tags=["wrong"]
+mended = human["Whisper"][3]
+
+# %% tags=["check"]
+with checking("1.4", "who made the mistake?"):
+    assert mended != people[3]["text"], "That is the reference as it is: one of its words was not said."
+    assert mended == mended.upper(), "Write it as the reference is written: capitals, no punctuation."
+    assert "MARRIED A MORE" in mended, "The first A is said: HE MARRIED A MORE ..."
+    right = people[3]["text"].replace("A MORE A AMIABLE", "A MORE AMIABLE")
+    assert mended == right, "Only one word goes; all others stay as they are."
+
+# %% [markdown]
+# References are typed by people, and people err. A WER of 1 or 2 % can be the error rate of the references.
+#
 # ## Which Whisper?
 #
 # We use *base* because it fits anywhere. The family:
@@ -412,10 +647,97 @@ print(f"{config.encoder_attention_heads} heads, {len(whisper.model.generation_co
 # matrix that reads tokens also writes them); 74 M is the figure OpenAI published, and it does not say how it
 # was counted.
 #
-# Whisper is from 2022. Before you train anything, try a pretrained checkpoint, and look at newer ones too:
-# on the leaderboard above (22 May 2026) Cohere Transcribe has 5.4 %, Parakeet TDT v3 6.3 % and Whisper
-# large-v3-turbo 7.8 %. Choose by language, machine, licence, timestamps, and whether the model can be
-# fine-tuned; then measure on fifty clips of your own, with an interval.
+# Is a smaller one enough? Measure it. `tiny.en` knows English only and has half the weights. We run both
+# sizes in [faster-whisper](https://github.com/SYSTRAN/faster-whisper), a library that holds the weights in 8
+# bits and is faster on a CPU (lesson 3), on every fourth clip and on the five sentences of the reader.
+
+# %%
+from faster_whisper import WhisperModel
+
+
+def heard_by(size, rows):
+    """Texts of the rows by faster-whisper, greedily, in 8 bits."""
+    model = WhisperModel(catalog.model(f"Systran/faster-whisper-{size}"), device="auto", compute_type="int8")
+    answers = [model.transcribe(audio.read(row["audio"]), language="en", beam_size=1)[0] for row in rows]
+    return ["".join(segment.text for segment in segments) for segments in course.progress(answers, size)]
+
+
+some = clips.select(range(0, len(clips), 4))
+sizes, sets = ("tiny.en", "base"), {f"{len(some)} clips": some, f"{len(people)} of a reader": people}
+by_size = {(size, name): heard_by(size, rows) for size in sizes for name, rows in sets.items()}
+
+# %% tags=["report"]
+rows = []
+for name, data in sets.items():
+    said = list(data["text"])
+    row = {"speech": name} | {s: f"{score(said, by_size[s, name], 'en')['WER']:.1%}" for s in sizes}
+    low, high = difference_interval(said, by_size["tiny.en", name], by_size["base", name])
+    rows.append(row | {"tiny.en minus base (95 %)": f"{100 * low:.1f} to {100 * high:.1f} points"})
+pd.DataFrame(rows).set_index("speech")
+
+# %% [markdown]
+# ### Exercise 1.5: is it clear? (2 minutes)
+#
+# Write the rule: is one of two models better, going by the interval (`low`, `high`) of their difference? True
+# if the interval does not hold 0.
+
+
+# %% tags=["exercise"]
+def is_clear(low, high):
+    """Whether the interval of a difference leaves 0 out."""
+    # <solution>
+    return low > 0 or high < 0
+    # </solution>
+
+
+# %% tags=["wrong"]
+def is_clear(low, high):
+    return low > 0
+
+
+# %% tags=["wrong"]
+def is_clear(low, high):
+    return low != 0 and high != 0
+
+
+# %% tags=["wrong"]
+def is_clear(low, high):
+    return (low + high) / 2 != 0
+
+
+# %% tags=["check"]
+with checking("1.5", "is it clear?"):
+    assert is_clear(0.01, 0.05) is not None, NOTHING
+    assert is_clear(0.01, 0.05), "From 1 to 5 points: the second model is better in all of it."
+    assert is_clear(-0.05, -0.01), "From -5 to -1 points is as clear, the other way round."
+    assert not is_clear(-0.02, 0.02), "From -2 to 2 points holds 0: either may be better."
+    assert not is_clear(-0.02, 0.05), "From -2 to 5 points holds 0 too, although its middle is above it."
+
+# %% [markdown]
+# Look at your own two intervals with it. With few clips a difference of a point or two is hardly ever clear;
+# on 27 recordings of people we measured 12.5 % for tiny.en against 7.3 % for base (25 November 2026; int8,
+# greedy).
+#
+# ## Which model today?
+#
+# Whisper is from 2022. Before you train anything, try a pretrained checkpoint. Mean WER on the English sets
+# of the [Open ASR Leaderboard](https://huggingface.co/spaces/hf-audio/open_asr_leaderboard) on 22 May 2026,
+# and how many times faster than real time on the leaderboard's GPU:
+#
+# | model | WER | × real time | in Transformers |
+# | --- | --- | --- | --- |
+# | Cohere Transcribe | 5.4 % | 525 | `AutoModelForSpeechSeq2Seq` |
+# | Granite 4.0 1B Speech | 5.5 % | 280 | `AutoModelForMultimodalLM` |
+# | Qwen3-ASR 1.7B | 5.8 % | 148 | `AutoModelForMultimodalLM` |
+# | Parakeet TDT v3 | 6.3 % | 3,333 | `AutoModelForTDT` |
+# | Moonshine streaming medium, 245 M | 6.7 % | 448 | `pipeline` |
+# | Whisper large-v3 / turbo | 7.4 / 7.8 % | 146 / 200 | `pipeline` |
+# | FastConformer-CTC, 115 M | 9.0 % | 6,399 | `pipeline` |
+# | wav2vec2-base-960h | 29.4 % | 686 | `pipeline` |
+#
+# Choose by language first (most of these know few), then by your machine, by what you need (time stamps,
+# streaming, words of your own, fine-tuning) and by licence. Then measure two or three on fifty clips of your
+# own, with the interval of the difference.
 #
 # ## How long, how careful: `max_new_tokens` and `num_beams`
 #
@@ -430,6 +752,9 @@ print(whisper(sound, num_beams=1, max_new_tokens=8)["text"])
 # `num_beams` is how many candidate texts are kept at each step. The pipeline's own default is 5: that costs
 # time, and sometimes finds a better text than taking the best token each time (`num_beams=1`, **greedy**
 # search).
+#
+# **Before you run:** with five beams it takes (a) the same time (b) longer, but far less than five times (c)
+# five times as long.
 
 # %%
 for beams in (1, 5):
@@ -438,6 +763,9 @@ for beams in (1, 5):
     print(fill(text, 100))
 
 # %% [markdown]
+# <details><summary>Your prediction</summary>Mostly <b>b</b>: the encoder runs once, whatever the beams; only
+# the decoder's steps become wider, and the five candidates go through it together.</details>
+#
 # Remember that default when you compare the speed of two libraries: compare greedy with greedy.
 #
 # ## Spanish, by streaming
@@ -500,7 +828,10 @@ show.figure(
 
 # %% [markdown]
 # With short or noisy clips, accents and music the detection is less sure. If you know the language, give it.
-# But give the right one:
+# But give the right one.
+#
+# **Before you run:** told `language="english"` for Spanish speech, Whisper (a) stops with an error (b) writes
+# Spanish all the same (c) writes something in English.
 
 # %% tags=["nbval-check-output"]
 told = {}
@@ -509,6 +840,9 @@ for language in ("spanish", "english", "french"):
     print(fill(f"{language}: {told[language]}", 100, subsequent_indent="    "))
 
 # %% [markdown]
+# <details><summary>Your prediction</summary><b>c.</b> The language is a token in front of the text; the
+# decoder goes on in that language as well as it can.</details>
+#
 # Told that the Spanish is English or French, Whisper writes *something* in that language, or half in it: a
 # translation nobody asked for, or words that only sound like what was said. Nothing warns you. That is also
 # why fine-tuning sets the language once and for all (lesson 5).
@@ -540,7 +874,8 @@ print(fill(by_hand or "No translation by hand for this clip: Multilingual LibriS
 #
 # ## What the pipeline does to your dict
 #
-# We wrote a new dict for every call. Here is why:
+# We wrote a new dict for every call. **Before you run:** after the call the dict (a) is as it was (b) has
+# lost its sound (c) holds the text as well.
 
 # %% tags=["nbval-check-output"]
 sound = {"array": speech, "sampling_rate": audio.SAMPLE_RATE, "speaker": "anyone"}
@@ -549,6 +884,8 @@ print("the dict afterwards:", sound)
 print("keys of the answer: ", list(answer))
 
 # %% [markdown]
+# <details><summary>Your prediction</summary><b>b.</b> The first line shows what is left.</details>
+#
 # The pipeline *takes the sound out of the dict*, and passes on whatever else is in it (in a list). A second
 # call with the same dict finds no sound:
 
@@ -596,39 +933,12 @@ pd.DataFrame(found).set_index("clip")
 # Wherever a sound comes from, open it with `audio.read` and pass it through `audio.check`: it takes a
 # millisecond, and the alternative is a sentence that nobody said.
 #
-# ## The same as a script
-#
-# This is all you need outside this course. Save it as `transcribe.py` and run
-# `python transcribe.py my-recording.mp3`:
-#
-# ```python
-# import sys
-#
-# import soundfile
-# import torch
-# from transformers import pipeline
-#
-# device = "cuda" if torch.cuda.is_available() else "cpu"
-# dtype = torch.float16 if device == "cuda" else torch.float32
-# asr = pipeline("automatic-speech-recognition", model="openai/whisper-base", device=device, dtype=dtype)
-# samples, rate = soundfile.read(sys.argv[1], dtype="float32", always_2d=True)
-# sound = {"array": samples.mean(axis=1), "sampling_rate": rate}
-# print(asr(sound, return_timestamps=True)["text"])
-# ```
-#
-# The pipeline resamples by itself when the dict tells the rate. `return_timestamps=True` lets the recording
-# be longer than 30 s (lesson 3). Where the program FFmpeg is installed, the pipeline also takes the file's
-# path: `asr("my-recording.m4a")`; then the two lines with soundfile go, and formats work that soundfile
-# cannot read.
-#
 # ## Hear, read, compare
 #
 # One function that puts the lesson together: a clip, a model, and for Whisper a language and a task.
 
+
 # %% tags=["tested"]
-from IPython.display import display
-
-
 def compare(clip, model, language="", task="transcribe"):
     """Play a row's clip and show what the model writes, against the text of the data set.
 
@@ -690,18 +1000,74 @@ widgets.VBox([clip_menu, model_menu, language_menu, task_menu, button, result])
 # Things to try: the audiobook told to be French; an English clip with the task "translate"; one clip with
 # both models.
 #
-# ## Exercises
+# ## Your turn
 #
-# 1. **The hardest clip.** Which of the clips has the highest WER for each model? Listen to it: can you tell
-#    why? *Hint:* `score([reference], [text], "en")["WER"]` is the WER of one clip; the texts are in `texts`,
-#    the clips in `many`.
-# 2. **Are five beams worth it?** Transcribe the first ten clips with `num_beams=1` and with `num_beams=5`.
-#    Compare time and WER, and look at the interval of the difference before you call one better. *Hint:*
-#    `transcribe(whisper, clips.select(range(10)), "5 beams", num_beams=5)`, and `difference_interval`.
-# 3. **Your own voice.** Record a sentence with your telephone, save it as wav, mp3 or ogg next to the
-#    notebook, and give `audio.check(audio.read("mine.wav"))` to both models. *Hint:* write the target
-#    yourself for `show.diff`.
-# 4. **How much sound does it need?** Cut the Spanish clip to its first 0.5, 1, 2 and 4 seconds and plot the
+# Record a sentence or two with your telephone or your browser (m4a, webm, mp3, wav, …), put the files into a
+# folder `my-recordings` beside this notebook, and run this cell. Without recordings the lesson goes on.
+
+# %%
+from pathlib import Path
+
+folder = Path("my-recordings")
+recordings = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+for path in recordings:
+    try:
+        mine = audio.check(audio.read(path), max_seconds=30)
+    except audio.AudioError as error:
+        print(f"{path.name}: {error}")
+        continue
+    display(players.listen(mine, audio.SAMPLE_RATE, path.name))
+    print("Whisper:", fill(recognise(mine)["text"].strip(), 100))
+    print("CTC:    ", fill(ctc({"array": mine, "sampling_rate": audio.SAMPLE_RATE})["text"], 100))
+print(f"{len(recordings)} recordings in {folder}/")
+
+# %% [markdown]
+# ## How sure are we?
+#
+# - The clips are read sentences in quiet rooms; offline all but five are synthetic voices, on the Hub the
+#   readers of audiobooks. Telephones, accents, children, noise: not measured here.
+# - Nothing was chosen on these clips except what we show. The intervals count how the figures move with other
+#   clips of the same kind, not with other kinds.
+# - Two checkpoints differ in more than their method: data, size, text style. "CTC against Seq2Seq" is a
+#   comparison of these two, not of all.
+#
+# ## Take it with you
+#
+# This is all you need outside this course. Save it as `transcribe.py` and run
+# `python transcribe.py my-recording.mp3`:
+#
+# ```python
+# import sys
+#
+# import soundfile
+# import torch
+# from transformers import pipeline
+#
+# device = "cuda" if torch.cuda.is_available() else "cpu"
+# dtype = torch.float16 if device == "cuda" else torch.float32
+# asr = pipeline("automatic-speech-recognition", model="openai/whisper-base", device=device, dtype=dtype)
+# samples, rate = soundfile.read(sys.argv[1], dtype="float32", always_2d=True)
+# sound = {"array": samples.mean(axis=1), "sampling_rate": rate}
+# print(asr(sound, return_timestamps=True)["text"])
+# ```
+#
+# The pipeline resamples by itself when the dict tells the rate. `return_timestamps=True` lets the recording
+# be longer than 30 s (lesson 3). Where the program FFmpeg is installed, the pipeline also takes the file's
+# path: `asr("my-recording.m4a")`; then the two lines with soundfile go, and formats work that soundfile
+# cannot read.
+#
+# And a whole folder, each recording into a text and into subtitles:
+#
+# {script: transcribe_folder.py}
+#
+# Offline, `--model` takes the folder that `python -m helpers where openai/whisper-base` prints.
+#
+# ## More to try
+#
+# 1. **Are five beams worth it?** Transcribe the first ten clips with `num_beams=1` and with `num_beams=5`.
+#    Compare time and WER, and look at the interval of the difference. *Hint:* `transcribe(whisper,
+#    clips.select(range(10)), "5 beams", num_beams=5)`, and `difference_interval`.
+# 2. **How much sound does it need?** Cut the Spanish clip to its first 0.5, 1, 2 and 4 seconds and plot the
 #    probability of Spanish. *Hint:* `spanish_speech[: int(0.5 * audio.SAMPLE_RATE)]`, and
 #    `language_probabilities(...)["es"]`.
 
