@@ -497,9 +497,8 @@ def missed(targets, texts):
 said = Counter(word for target in targets for word in target.split())
 old, new = missed(targets, before), missed(targets, after)
 worst = [word for word, _ in old.most_common(8)]
-fewer = sum(old[word] - new[word] for word in worst)
-print(f"{old.total()} words missed before, {new.total()} after; "
-      f"these 8 words make up {fewer} of the difference:")  # fmt: skip
+eight = [sum(counts[word] for word in worst) for counts in (old, new)]
+print(f"{old.total()} words missed before, {new.total()} after; of these eight {eight[0]} and {eight[1]}:")
 pd.DataFrame(
     [{"word": word, "said": said[word], "before": old[word], "after": new[word]} for word in worst]
 ).set_index("word")
