@@ -17,7 +17,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit
 
-_PYPI = "https://pypi.org"
+_PYPI = urljoin("https://pypi.org", "simple")
 _SECONDS = 30
 
 
