@@ -111,11 +111,8 @@ def test_what_goes_wrong_is_told_in_one_sentence(hub, tmp_path, name):
     assert len(hub.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9", "http://localhost:9"], ids=["connection refused", "by name"]
-)
-def test_a_hub_that_is_down(url, tmp_path):
-    assert "cannot be reached" in question(url, tmp_path / "home", settings="")
+def test_a_hub_that_is_down(tmp_path):
+    assert "cannot be reached" in question("http://127.0.0.1:9", tmp_path / "home", settings="")
 
 
 def test_a_name_that_nobody_knows(tmp_path):
