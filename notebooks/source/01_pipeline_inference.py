@@ -148,7 +148,7 @@ show.figure(
 #
 # A model and its input must be on the same device. Decide in one place, and pass the decision everywhere.
 
-# %%
+# %% tags=["nbval-check-output"]
 import torch
 
 device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -165,7 +165,7 @@ print(device, dtype)
 # puts them behind one call. Our first checkpoint is a **Wav2Vec2**, trained with CTC. Like `catalog.data`,
 # `catalog.model` only says where it is; on the Hub it returns the name.
 
-# %%
+# %% tags=["nbval-check-output"]
 from transformers import pipeline
 
 with course.timed("Loading"):
@@ -198,7 +198,7 @@ show.diff(target, heard["CTC"], title="CTC")
 # `max_new_tokens`, how long the text may get, and `num_beams`, how many candidate texts are followed at once
 # (more on both below).
 
-# %%
+# %% tags=["nbval-check-output"]
 with course.timed("Loading"):
     whisper = pipeline(
         "automatic-speech-recognition",
@@ -756,7 +756,7 @@ print(whisper(sound, num_beams=1, max_new_tokens=8)["text"])
 # **Before you run:** with five beams it takes (a) the same time (b) longer, but far less than five times (c)
 # five times as long.
 
-# %%
+# %% tags=["nbval-check-output"]
 for beams in (1, 5):
     with course.timed(f"{beams} beam(s)", len(speech) / audio.SAMPLE_RATE):
         text = whisper({"array": speech, "sampling_rate": audio.SAMPLE_RATE}, num_beams=beams)["text"]
