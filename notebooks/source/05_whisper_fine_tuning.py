@@ -796,8 +796,8 @@ show_scores(scores)
 # %%
 final = scores[f"{SHARE:.0%} trained"]
 interval = metrics.confidence_interval(targets["test"], after["test"], code)
-print(f"WER {final['WER']:.1%}; 95 % of draws of {len(after['test'])} such clips lie between {interval.low:.1%} "
-      f"and {interval.high:.1%}.")  # fmt: skip
+print(f"WER {final['WER']:.1%}; 95 % of draws of {len(after['test'])} such clips lie between "
+      f"{interval.low:.1%} and {interval.high:.1%}.")  # fmt: skip
 if folder.parent == Path(runs.name):  # the course's own corpus
     assert final["WER"] < 0.6 * scores["before"]["WER"]
     assert final["trained terms"] > 0.7
