@@ -1,42 +1,38 @@
-# make run · make test · make lab. For maintainers: test-hub, lessons, data, checkpoints, figures, bench, pin.
+# make run · make test · make lab. For maintainers: test-hub, lessons, data, checkpoints, figures, bench.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test test-hub lab lessons data checkpoints figures bench pin weights clean
+.PHONY: run test test-hub lab lessons data checkpoints figures bench weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
 
 test: weights ## unit, lessons (nbval), structure, lint
-	@$(BIN)/python -c "from helpers import offline; offline.fetch('tests/requirements-second-source.txt')"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check helpers tools tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder --nbval-lax \
 		--nbval-cell-timeout=1500 --sanitize-with tests/nbval-sanitize.cfg \
-		$$($(BIN)/python -m tools.notebooks --list)
+		$$($(BIN)/python -m tools.notebooks --proofs build/proofs)
 
 test-hub: weights ## every lesson against a Hub on loopback, and one on a look-alike of Colab
-	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/road_hub.py tests/road_colab.py
+	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/whole_lessons_hub.py tests/whole_lesson_colab.py
 
 lab: weights ## open JupyterLab on the lessons
-	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks
+	$(BIN)/jupyter lab --config=tools/jupyter_lab_config.py
 
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)
 
-bench: weights ## the stored tables of lessons 3 and 5, each road in a process of its own
-	$(BIN)/python -m tools.bench $(ROADS)
+bench: weights ## the stored tables of lessons 3 and 5, each method in a process of its own
+	$(BIN)/python -m tools.bench $(METHODS)
 	$(BIN)/python -m tools.bench_training $(WAYS)
 
 figures: weights ## draw images/*.svg
 	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python $$figure; done
-
-pin: $(READY) ## write the newest commits of everything on the Hub into the catalog
-	ASR_SOURCE=hub $(BIN)/python -m tools.pin
 
 data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
 	$(BIN)/python -m tools.data english_read

@@ -1,8 +1,14 @@
-"""`python -m helpers fetch | prefetch | check`: what the lessons need, and whether it is all there."""
+"""`python -m helpers fetch | prefetch | check | where`: get what the lessons need, check it, find it."""
+
+from __future__ import annotations
 
 import argparse
 import json
 import sys
+from contextlib import redirect_stdout
+
+from .catalog import CatalogError
+from .supply import SupplyError
 
 
 def main(values: list[str] | None = None) -> int:
@@ -10,44 +16,41 @@ def main(values: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("fetch", help="download and make all that the lessons need offline")
-    commands.add_parser("prefetch", help="fill the Hub's cache, for a room without network (ASR_SOURCE=hub)")
+    commands.add_parser("prefetch", help="copy all from the Hub, for a room without network (ASR_SOURCE=hub)")
     check = commands.add_parser("check", help="is this computer ready?")
     check.add_argument("--json", action="store_true", help="for programs")
+    where = commands.add_parser("where", help="print the folder of a checkpoint or data set, or its name")
+    where.add_argument("name", help="as the lessons write it, e.g. openai/whisper-base")
+    where.add_argument("config", nargs="?", help="a data set's configuration, e.g. tr_tr")
     arguments = parser.parse_args(values)
-    return {"fetch": _fetch, "prefetch": _prefetch, "check": _check}[arguments.command](arguments)
+    run = {"fetch": _fetch, "prefetch": _prefetch, "check": _check, "where": _where}[arguments.command]
+    try:
+        return run(arguments)
+    except (SupplyError, CatalogError) as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _fetch(_) -> int:
-    from . import offline
+    from .supply import recipes
 
-    try:
-        offline.fetch_all()
-    except offline.OfflineError as error:
-        print(error, file=sys.stderr)
-        return 1
+    recipes.fetch_all()
     return 0
 
 
 def _prefetch(_) -> int:
-    from . import catalog, hub
-    from .source import source
+    from . import catalog
+    from .supply import hub
+    from .supply.source import source
 
     if source() != "hub":
-        print("The source is offline, nothing to prefetch: set ASR_SOURCE=hub.", file=sys.stderr)
-        return 1
-    failed = 0
-    for what in catalog.everything():
-        try:
-            what.fetch()
-            print(f"{what.name}: there", flush=True)
-        except hub.HubError as error:
-            print(f"{what.name}: {error}", file=sys.stderr, flush=True)
-            failed += 1
-    return 1 if failed else 0
+        raise SupplyError("The source is offline, nothing to prefetch: set ASR_SOURCE=hub.")
+    hub.prefetch(catalog.on_the_hub())
+    return 0
 
 
 def _check(arguments) -> int:
-    from . import check
+    from .supply import check
 
     findings = check.run()
     if arguments.json:
@@ -55,6 +58,21 @@ def _check(arguments) -> int:
     else:
         print(check.text(findings))
     return 0 if all(each.ok for each in findings) else 1
+
+
+def _where(arguments) -> int:
+    from . import catalog
+
+    # A program takes the one line from stdout: notes about stand-ins go elsewhere.
+    with redirect_stdout(sys.stderr):
+        if any(row.hub == arguments.name for row in catalog.CHECKPOINTS):
+            found = [catalog.model(arguments.name)]
+        else:
+            given = catalog.data(arguments.name, arguments.config)
+            files = given.get("data_files", {}).values()
+            found = [file for split in files for file in split] or [given["path"]]
+    print("\n".join(found))
+    return 0
 
 
 if __name__ == "__main__":

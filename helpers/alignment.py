@@ -57,16 +57,10 @@ def align(target: str | Sequence[str], prediction: str | Sequence[str], unit: st
     return edits
 
 
-def differences(
-    target: str | Sequence[str], prediction: str | Sequence[str], unit: str = "word"
-) -> list[Edit]:
-    """The edits of `align` that are not "equal": the words that differ. Arguments and errors as there."""
-    return [edit for edit in align(target, prediction, unit) if edit.kind != "equal"]
-
-
 def _split(side: str | Sequence[str], unit: str, name: str) -> list[str]:
     if isinstance(side, str):
-        return side.split() if unit == "word" else list(side)
+        words = side.split()
+        return words if unit == "word" else list(" ".join(words))
     if isinstance(side, Sequence) and all(isinstance(item, str) for item in side):
         return list(side)
     raise TypeError(f"The {name} is {type(side).__name__}: pass one string, or a list of words.")

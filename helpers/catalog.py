@@ -1,24 +1,14 @@
-"""Where the lessons' checkpoints, data sets and metrics are: one table, and what to hand to the libraries.
-
-On the Hub that is a name, offline a folder. `from_pretrained`, `pipeline`, `load_dataset` and `evaluate.load`
-take either.
-"""
+"""Where the lessons' checkpoints, data sets and metrics are: on the Hub a name, offline a folder."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from .supply import recipes
-from .supply.source import cache_folder, source
+from .supply import hub, recipes
+from .supply.source import source
 
 HELPERS = Path(__file__).parent
-PREFETCHED = "prefetched.json"
-"""File of the course's cache: name to what `model` or `data` gives, for all that was downloaded before."""
-
-_CONVERTED = "refs/convert/parquet"
-"""The branch on which the Hub keeps as parquet what its owner keeps as a loading script."""
 
 
 class CatalogError(KeyError):
@@ -30,109 +20,89 @@ class CatalogError(KeyError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One row. `offline` is a recipe of `supply.recipes`, or "asset:NAME" for a folder of `helpers/assets`.
-
-    `stand_in` says what the offline weights are when they are not the Hub's own.
-    """
+    """One row. `offline` is a recipe of `supply.recipes`, or "asset:NAME" for a folder of `helpers/assets`;
+    `stand_in` says what the offline weights are when they are not the Hub's own."""
 
     hub: str
-    licence: str
     offline: str
     stand_in: str | None = None
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """One row: `config` as the lessons name it, the `splits` they read, `offline` and `stand_in` as above.
-
-    `hub_options` find it on the Hub by `load_dataset`, where name and configuration are not enough.
-    """
+    """One row: `config` as the lessons name it, the `splits` they read, `offline` and `stand_in` as above;
+    `converted`: the Hub is asked for the parquet that it made of its owner's files."""
 
     hub: str
     config: str | None
     splits: tuple[str, ...]
-    licence: str
     offline: str
     stand_in: str
-    hub_options: dict[str, str] = field(default_factory=dict)
+    converted: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name and configuration."""
+        return f"{self.hub} {self.config or ''}".strip()
+
+    @property
+    def on_the_hub(self) -> dict[str, str]:
+        """Keyword arguments of `load_dataset` that find it on the Hub."""
+        if self.converted:
+            return {"path": self.hub, "revision": "refs/convert/parquet", "data_dir": self.config}
+        return {"path": self.hub} | ({"name": self.config} if self.config else {})
 
 
 CHECKPOINTS = (
-    Checkpoint("openai/whisper-base", "Apache-2.0", "whisper-base"),
-    Checkpoint("Systran/faster-whisper-base", "MIT", "whisper-base-ctranslate2"),
+    Checkpoint("openai/whisper-base", "whisper-base"),
+    Checkpoint("Systran/faster-whisper-base", "whisper-base-ctranslate2"),
+    Checkpoint("Systran/faster-whisper-tiny.en", "whisper-tiny.en-ctranslate2"),
     Checkpoint(
-        "facebook/wav2vec2-base-100h",
-        "Apache-2.0",
-        "asset:wav2vec2-ctc-en",
+        *("facebook/wav2vec2-base-100h", "asset:wav2vec2-ctc-en"),
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course trained on synthetic speech",
     ),
     Checkpoint(
-        "facebook/wav2vec2-base",
-        "Apache-2.0",
-        "asset:wav2vec2-ctc-en",
+        *("facebook/wav2vec2-base", "asset:wav2vec2-ctc-en"),
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course has already taught letters",
     ),
     Checkpoint(
-        "facebook/wav2vec2-large-xlsr-53",
-        "Apache-2.0",
-        "wav2vec2-multilingual",
+        *("facebook/wav2vec2-large-xlsr-53", "wav2vec2-multilingual"),
         "wav2vec2-multilingual, Whisper base's encoder in the form of a small Wav2Vec2",
     ),
     Checkpoint(
-        "google-bert/bert-base-uncased",
-        "Apache-2.0",
-        "minilm",
+        *("google-bert/bert-base-uncased", "minilm"),
         "all-MiniLM-L6-v2, a BERT of 6 layers and 22.7 M parameters",
     ),
 )
 
 DATA_SETS = (
     DataSet(
-        "hf-internal-testing/librispeech_asr_dummy",
-        "clean",
-        ("validation",),
-        "CC-BY-4.0",
-        "asset:english-read",
+        *("hf-internal-testing/librispeech_asr_dummy", "clean", ("validation",), "asset:english-read"),
         "english-read, sentences of this course read by synthetic voices",
     ),
     DataSet(
-        "facebook/multilingual_librispeech",
-        "spanish",
-        ("dev",),
-        "CC-BY-4.0",
-        "asset:spanish-audiobook",
+        *("facebook/multilingual_librispeech", "spanish", ("dev",), "asset:spanish-audiobook"),
         "spanish-audiobook, a story of this course read by two synthetic voices",
     ),
     DataSet(
-        "PolyAI/minds14",
-        "en-US",
-        ("train",),
-        "CC-BY-4.0",
-        "asset:banking-calls",
+        *("PolyAI/minds14", "en-US", ("train",), "asset:banking-calls"),
         "banking-calls, requests of this course's own, read by synthetic voices over a telephone line",
-        {"revision": _CONVERTED, "data_dir": "en-US"},
+        converted=True,
     ),
     DataSet(
-        "google/fleurs",
-        "tr_tr",
-        ("train", "validation", "test"),
-        "CC-BY-4.0",
-        "asset:turkish-sentences",
+        *("google/fleurs", "tr_tr", ("train", "validation", "test"), "asset:turkish-sentences"),
         "turkish-sentences, sentences of this course by synthetic voices in a foreign accent",
-        {"revision": _CONVERTED, "data_dir": "tr_tr"},
+        converted=True,
     ),
     DataSet(
-        "stanfordnlp/imdb",
-        None,
-        ("train", "test"),
-        "other (reviews of their authors)",
-        "film-reviews",
+        *("stanfordnlp/imdb", None, ("train", "test"), "film-reviews"),
         "film-reviews, 9,173 rated sentences of film reviews",
     ),
 )
 
-OWN = ("french-medical", "french-everyday")
-"""Data sets of the course itself: the same folder on both sources."""
+OWN = {name: f"asset:{name}" for name in ("french-medical", "french-everyday")}
+OWN["sense-and-sensibility"] = "sense-and-sensibility"
+"""Data sets that are the same folder on both sources: the course's own, and five sentences from a package."""
 
 
 def model(name: str) -> str:
@@ -149,13 +119,12 @@ def model(name: str) -> str:
         CatalogError: the course does not name this checkpoint.
         supply.SupplyError: offline, its package cannot be had.
     """
-    row = next((row for row in CHECKPOINTS if row.hub == name), None)
-    if row is None:
-        known = ", ".join(row.hub for row in CHECKPOINTS)
-        raise CatalogError(f"No checkpoint {name!r} in the course: choose one of {known}.")
+    rows = {row.hub: row for row in CHECKPOINTS}
+    if name not in rows:
+        raise CatalogError(f"No checkpoint {name!r} in the course: choose one of {', '.join(rows)}.")
     if source() == "hub":
-        return prefetched().get(name, name)
-    return str(_folder(row))
+        return hub.prefetched().get(name, name)
+    return str(_folder(rows[name]))
 
 
 def data(name: str, config: str | None = None) -> dict:
@@ -174,15 +143,13 @@ def data(name: str, config: str | None = None) -> dict:
         supply.SupplyError: offline, its package cannot be had.
     """
     if name in OWN:
-        return {"path": str(asset(name))}
-    row = next((row for row in DATA_SETS if (row.hub, row.config) == (name, config)), None)
-    if row is None:
-        known = "; ".join([*(" ".join(filter(None, (row.hub, row.config))) for row in DATA_SETS), *OWN])
-        raise CatalogError(f"No data set {name} {config or ''} in the course: choose one of {known}.")
-    named = {"name": config} if config else {}
+        return {"path": str(_place(OWN[name]))}
+    rows, key = {row.key: row for row in DATA_SETS}, f"{name} {config or ''}".strip()
+    if key not in rows:
+        raise CatalogError(f"No data set {key} in the course: choose one of {'; '.join([*rows, *OWN])}.")
     if source() == "hub":
-        return prefetched().get(f"{name} {config}", {"path": name, **(row.hub_options or named)})
-    return {"path": str(_folder(row)), **named}
+        return hub.prefetched().get(key, rows[key].on_the_hub)
+    return {"path": str(_folder(rows[key]))} | ({"name": config} if config else {})
 
 
 def metric(name: str) -> str:
@@ -194,10 +161,9 @@ def metric(name: str) -> str:
     Raises:
         CatalogError: any other name.
     """
-    folder = HELPERS / name
     if name not in ("wer", "cer"):
         raise CatalogError(f"No metric {name!r} in the course: choose wer or cer.")
-    return str(folder)
+    return str(HELPERS / name)
 
 
 def asset(name: str) -> Path:
@@ -206,22 +172,30 @@ def asset(name: str) -> Path:
     Raises:
         CatalogError: there is no such folder.
     """
-    folder = HELPERS / "assets" / name
-    if not folder.is_dir():
-        known = ", ".join(sorted(path.name for path in folder.parent.iterdir()))
-        raise CatalogError(f"Nothing named {name!r} ships with the course: choose one of {known}.")
-    return folder
+    known = sorted(path.name for path in (HELPERS / "assets").iterdir())
+    if name not in known:
+        raise CatalogError(f"Nothing named {name!r} ships with the course: choose one of {', '.join(known)}.")
+    return HELPERS / "assets" / name
 
 
-def prefetched() -> dict:
-    """Name to what `model` or `data` gives, of all that `python -m helpers prefetch` has downloaded."""
-    path = cache_folder() / PREFETCHED
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def on_the_hub() -> dict[str, tuple[str | dict, tuple[str, ...]]]:
+    """What the lessons take from the Hub: name to what finds it there, and the splits (none: weights)."""
+    sets = {row.key: (row.on_the_hub, row.splits) for row in DATA_SETS}
+    return {row.hub: (row.hub, ()) for row in CHECKPOINTS} | sets
+
+
+def is_prefetched() -> bool:
+    """Whether `python -m helpers prefetch` has copied all of `on_the_hub`: then nothing need be asked."""
+    return on_the_hub().keys() <= hub.prefetched().keys()
 
 
 def _folder(row: Checkpoint | DataSet) -> Path:
-    kind, _, name = row.offline.rpartition(":")
-    folder = asset(name) if kind else recipes.path(name)
+    folder = _place(row.offline)
     if row.stand_in:
         print(f"Offline, {row.hub} is replaced by {row.stand_in}.")
     return folder
+
+
+def _place(offline: str) -> Path:
+    kind, _, name = offline.rpartition(":")
+    return asset(name) if kind else recipes.path(name)

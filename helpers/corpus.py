@@ -2,110 +2,115 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import audio
-from .export import replacing
+from .decode import is_cut_short
+from .normalising import normalise
 
 SECONDS = 30.0
 """Whisper's window: of a longer clip it would never hear the end."""
 
-_FORMATS = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff"}
+TOKENS = 448
+"""The longest text that Whisper's decoder can write or learn, its special tokens included."""
+
+_FORMATS = {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif"}
+_FORMATS |= {".m4a", ".mp4", ".aac", ".3gp", ".webm", ".mka"}
+_CHARACTERS_A_SECOND = 50  # twice what the fastest speakers say
 
 
 class CorpusError(ValueError):
     """A corpus that cannot be used as it is. The message lists everything that is wrong with it."""
 
 
-def unpack(parquet: str | Path, folder: str | Path) -> Path:
-    """Write a shipped data set out as files: `audio/NNN.ogg` and `reports/NNN.txt`.
-
-    Args:
-        parquet: a file with the columns number, audio (bytes inside) and sentence.
-        folder: folder to write; an existing one is replaced when, and only when, all went well.
-
-    Returns:
-        `folder`.
-
-    Raises:
-        CorpusError: no such file, or other columns.
-    """
-    import pyarrow.parquet as pq
-
-    parquet, folder = Path(parquet), Path(folder)
-    if not parquet.is_file():
-        raise CorpusError(f"There is no file {parquet}: name a data.parquet of the course.")
-    table = pq.read_table(parquet)
-    if missing := {"number", "audio", "sentence"} - set(table.column_names):
-        raise CorpusError(f"{parquet} has no column {', '.join(sorted(missing))}: name another file.")
-    with replacing(folder) as scratch:
-        for name in ("audio", "reports"):
-            (scratch / name).mkdir()
-        for row in table.to_pylist():
-            suffix = Path(row["audio"]["path"]).suffix
-            (scratch / "audio" / f"{row['number']}{suffix}").write_bytes(row["audio"]["bytes"])
-            (scratch / "reports" / f"{row['number']}.txt").write_text(row["sentence"], encoding="utf-8")
-    return folder
-
-
-def pairs(folder: str | Path, seconds: float = SECONDS) -> list[dict[str, str]]:
+def pairs(folder: str | Path, seconds: float = SECONDS, tokenizer=None) -> list[dict[str, str]]:
     """Match `audio/NNN.*` with `reports/NNN.txt` (UTF-8), and read every file once to see that it is sound.
+
+    Names are matched whatever the case of their endings and however their accents are encoded. Files that
+    begin with a dot, as the ones macOS leaves on sticks, are no clips.
 
     Args:
         folder: holds the folders `audio` and `reports`.
         seconds: the longest clip that is accepted.
+        tokenizer: Whisper's, to refuse texts of more than 448 tokens; None does not count them.
 
     Returns:
         Rows {"audio": path of the clip, "sentence": text}, in the order of the names.
 
     Raises:
         CorpusError: everything that is wrong, one line each: a clip without transcript or the other way
-            round, two clips of one name, a transcript that is empty or not UTF-8, a clip that cannot be read,
-            is silent or too long.
+            round, two clips or texts of one name, a transcript that is not UTF-8, has no words or does not
+            fit its clip, a clip that cannot be read, is cut short, silent or too long.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     for name in ("audio", "reports"):
         if not (folder / name).is_dir():
             raise CorpusError(
                 f"{folder} has no folder {name!r}: put the clips in audio, the texts in reports."
             )
-    wrong, clips = [], {}
-    for path in sorted((folder / "audio").iterdir()):
-        if path.suffix.lower() in _FORMATS:
-            clips.setdefault(path.stem, []).append(path)
-    texts = {path.stem: path for path in sorted((folder / "reports").glob("*.txt"))}
-    rows = []
+    clips, texts = _by_name(folder / "audio", _FORMATS), _by_name(folder / "reports", {".txt"})
+    if not clips and not texts:
+        raise CorpusError(f"{folder} holds no clips: put {', '.join(sorted(_FORMATS))} files in audio.")
+    rows, wrong = [], []
     for name in sorted(clips.keys() | texts.keys()):
-        found = _problems(clips.get(name, []), texts.get(name), name, seconds)
-        wrong += found
+        mine = clips.get(name, []), texts.get(name, [])
+        found = list(_unpaired(name, *mine))
         if not found:
-            sentence = texts[name].read_text(encoding="utf-8")
-            rows.append({"audio": str(clips[name][0]), "sentence": " ".join(sentence.split())})
+            (clip,), (text,) = mine
+            sentence, found = _checked_pair(clip, text, seconds, tokenizer)
+            rows.append({"audio": str(clip), "sentence": sentence})
+        wrong += found
     if wrong:
         raise CorpusError(f"{folder}: mend this and run the cell again.\n" + "\n".join(wrong))
-    if not rows:
-        raise CorpusError(f"{folder} holds no clips: put {', '.join(sorted(_FORMATS))} files in audio.")
     return rows
 
 
-def _problems(clips: list[Path], text: Path | None, name: str, seconds: float) -> list[str]:
-    wrong = []
+def _by_name(folder: Path, endings: set[str]) -> dict[str, list[Path]]:
+    """The files with one of the endings, by their name without it, in NFC."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in endings and not path.name.startswith("."):
+            found.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
+    return found
+
+
+def _unpaired(name: str, clips: list[Path], texts: list[Path]) -> Iterator[str]:
     if not clips:
-        wrong.append(f"reports/{name}.txt has no clip: add audio/{name}.wav, or remove the text.")
-    if len(clips) > 1:
-        wrong.append(f"{' and '.join(f'audio/{clip.name}' for clip in clips)} share a name: keep one.")
-    if text is None:
-        wrong.append(f"audio/{clips[0].name} has no transcript: write reports/{name}.txt.")
-    else:
-        try:
-            if not text.read_text(encoding="utf-8").strip():
-                wrong.append(f"reports/{text.name} is empty: write what is said.")
-        except UnicodeDecodeError:
-            wrong.append(f"reports/{text.name} is not UTF-8: save it as UTF-8.")
-    for clip in clips:
-        try:
-            samples, rate = audio.load(clip)
-            audio.check(samples, rate, expected_rate=rate, max_seconds=seconds)
-        except audio.AudioError as error:
-            wrong.append(f"audio/{clip.name}: {str(error).replace(str(clip), clip.name)}")
-    return wrong
+        yield f"reports/{texts[0].name} has no clip: add audio/{name}.wav, or remove the text."
+    if not texts:
+        yield f"audio/{clips[0].name} has no transcript: write reports/{name}.txt."
+    for kind, files in (("audio", clips), ("reports", texts)):
+        if len(files) > 1:
+            yield f"{' and '.join(f'{kind}/{file.name}' for file in files)} share a name: keep one."
+
+
+def _checked_pair(clip: Path, text: Path, seconds: float, tokenizer) -> tuple[str, list[str]]:
+    """The text of a pair in one line, and what is wrong with the two."""
+    wrong, length = [], None
+    try:
+        samples = audio.check(audio.read(clip), max_seconds=seconds)
+        length = len(samples) / audio.SAMPLE_RATE
+        if is_cut_short(clip.read_bytes()):
+            wrong.append(f"audio/{clip.name} ends before its header says: copy it again.")
+    except audio.AudioError as error:
+        wrong.append(f"audio/{clip.name}: {str(error).replace(str(clip), clip.name)}")
+    try:
+        sentence = " ".join(text.read_text(encoding="utf-8-sig").split())
+    except UnicodeDecodeError:
+        return "", [*wrong, f"reports/{text.name} is not UTF-8: save it as UTF-8."]
+    except OSError as error:
+        return "", [*wrong, f"reports/{text.name} cannot be read ({error.strerror}): check who may read it."]
+    if "\0" in sentence:
+        wrong.append(f"reports/{text.name} is not UTF-8 but UTF-16 or binary: save it as UTF-8.")
+    elif not normalise(sentence):
+        wrong.append(f"reports/{text.name} is empty or has no words: write what is said.")
+    elif length and len(sentence) > _CHARACTERS_A_SECOND * length:
+        wrong.append(
+            f"reports/{text.name} has {len(sentence):,} characters for {length:.1f} s of sound: "
+            "does it belong to another clip?"
+        )
+    elif tokenizer is not None and (count := len(tokenizer(sentence).input_ids)) > TOKENS:
+        wrong.append(f"reports/{text.name} has {count} tokens and {TOKENS} fit: cut clip and text in two.")
+    return sentence, wrong

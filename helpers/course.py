@@ -1,4 +1,4 @@
-"""Where am I, and what may a lesson cost here: banner, device, dtype, budget, timing, key figures."""
+"""Where am I, and what may a lesson cost here: banner, seeds, budget, timing, progress."""
 
 from __future__ import annotations
 
@@ -11,23 +11,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .source import source
-
-FIGURE = "application/vnd.asr-course.figure+json"
-"""MIME type under which a lesson's key figures reach the report."""
+from . import catalog
+from .supply import hub
+from .supply.source import source
 
 _T = TypeVar("_T")
 
 
 def start(lesson: str) -> None:
-    """Open a lesson: seed everything, quieten the libraries, say where it runs.
+    """Open a lesson: seed everything, say where it runs; on the Hub's source ask whether the Hub answers.
+
+    Where `python -m helpers prefetch` has copied all that the lessons need, the copy is used and nothing is
+    asked.
 
     Args:
         lesson: its number, e.g. "01".
 
     Raises:
         ValueError: `ASR_SOURCE` holds something unknown.
+        supply.SupplyError: the Hub does not answer.
     """
+    where = source()
+    if where == "hub" and catalog.is_prefetched():
+        # Before the libraries are imported: they read it once.
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_EVALUATE_OFFLINE"] = "1"
+        where = "hub, from the copy that prefetch made"
+    elif where == "hub":
+        hub.ask()
     import datasets
     import numpy as np
     import torch
@@ -36,43 +46,28 @@ def start(lesson: str) -> None:
     random.seed(42)
     np.random.seed(42)
     torch.manual_seed(42)
-    # Warnings of the library print sets in random order, which no stored output could match.
-    transformers.logging.set_verbosity_error()
     if source() == "offline":
         transformers.logging.disable_progress_bar()
         datasets.disable_progress_bars()
     packages = ("torch", "transformers", "datasets")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    print(f"Lesson {lesson} · source: {source()} · device: {device_name()} · {dtype()}")
-    print(versions)
-
-
-def device() -> str:
-    """The one place that chooses: "cuda" where there is a GPU, else "cpu"."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    print(f"Lesson {lesson} · source: {where} · device: {device_name()}\n{versions}")
 
 
 def device_name() -> str:
     """The device in words, with the number of threads on a CPU."""
     import torch
 
-    if device() == "cuda":
+    if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
-def dtype():
-    """float16 on a GPU, where it is twice as fast; float32 on a CPU, where it is not (`torch.dtype`)."""
-    import torch
-
-    return torch.float16 if device() == "cuda" else torch.float32
-
-
 def budget(cpu: _T, gpu: _T) -> _T:
     """The value for this device: steps, clips or batch sizes that a laptop and a GPU do in similar time."""
-    return gpu if device() == "cuda" else cpu
+    import torch
+
+    return gpu if torch.cuda.is_available() else cpu
 
 
 @dataclass
@@ -103,29 +98,44 @@ def timed(label: str, audio_seconds: float | None = None) -> Iterator[Timing]:
 
 
 def progress(items: Iterable[_T], label: str, total: int | None = None) -> Iterable[_T]:
-    """A progress bar for anything over two seconds.
+    """A progress bar, as text, that leaves nothing behind when it is done.
 
     Args:
         items: what to go through.
         label: what is being done.
         total: how many there are, when `items` cannot tell.
     """
-    # The text bar: a widget's would leave a broken view in a stored notebook.
     from tqdm import tqdm
 
-    return tqdm(items, desc=label, total=total, leave=False, disable=os.environ.get("ASR_QUIET") == "1")
+    line = _Line() if _in_notebook() else None
+    return tqdm(items, desc=label, total=total, leave=False, file=line, ncols=70)
 
 
-def record(label: str, value: float, unit: str = "", digits: int = 1) -> None:
-    """Print a key figure of the lesson, and hand it to the report of `make run`.
+class _Line:
+    """Where a bar is drawn in a notebook: one output that is updated, and empty at the end.
 
-    Args:
-        label: what was measured, e.g. "WER of Whisper base".
-        value: the figure, in `unit`; a fraction for "%" (0.04 prints 4.0 %).
-        unit: "%", "s", "×" or any other.
-        digits: digits after the point.
+    JupyterLab paints stderr red and keeps an empty line of it; a widget leaves a broken view in a stored
+    notebook.
     """
-    from IPython.display import display
 
-    shown = f"{100 * value if unit == '%' else value:.{digits}f} {unit}".strip()
-    display({"text/plain": f"{label}: {shown}", FIGURE: {"label": label, "value": shown}}, raw=True)
+    encoding = "utf-8"
+
+    def __init__(self):
+        self._handle = None
+
+    def write(self, text: str) -> None:
+        from IPython.display import display
+
+        # It begins empty too: nbval keeps what an output began with, and hears of no update.
+        self._handle = self._handle or display({}, raw=True, display_id=True)
+        text = text.strip("\r\n ")
+        self._handle.update({"text/plain": text} if text else {}, raw=True)
+
+    def flush(self) -> None:
+        pass
+
+
+def _in_notebook() -> bool:
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

@@ -8,13 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from .audio import SAMPLE_RATE, SilentError, check
-from .subtitles import Segment
+from .segments import Segment
 
 WINDOW_SECONDS = 14.0
 """Longest window of `windows`, in seconds: long enough for context, short enough to save work."""
 
 TAIL_SECONDS = 1.0
 """Silence after the longest window of a batch: without any, Whisper invents a last word."""
+
+SHORTEST_SECONDS = 8.0
+"""Shortest spectrogram of a batch, in seconds: in 2 or 3 s Whisper says a short sentence two to eight times.
+Of 53 clips of people, 1 to 14 s, 15 texts of Whisper base were much too long without this, none with it."""
 
 _TOKENS_A_SECOND = 12
 """Nobody speaks faster; a window that asks for more has fallen into a loop."""
@@ -75,7 +79,7 @@ def windows(samples: np.ndarray, seconds: float = WINDOW_SECONDS, min_silence: f
 
 
 def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL_SECONDS) -> np.ndarray:
-    """Log-mel spectrograms of a batch of windows, as long as the longest of them and not 30 s.
+    """Log-mel spectrograms of a batch of windows, as long as the longest of them (8 s at least) and not 30 s.
 
     Args:
         model: faster_whisper.WhisperModel.
@@ -84,11 +88,12 @@ def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL
         tail: silence after the longest, in seconds.
 
     Returns:
-        float32 array of shape (windows, bands, frames), 100 frames a second, at most 3000.
+        float32 array of shape (windows, bands, frames), 100 frames a second, 800 to 3000.
     """
-    longest = max(window.end - window.start for window in batch)
+    longest = max(window.end - window.start for window in batch) + tail * SAMPLE_RATE
+    longest = max(longest, SHORTEST_SECONDS * SAMPLE_RATE)
     # The encoder's second convolution takes every other frame, so the number is made even.
-    length = min(30 * SAMPLE_RATE, 2 * _FRAME * math.ceil((longest + tail * SAMPLE_RATE) / (2 * _FRAME)))
+    length = min(30 * SAMPLE_RATE, 2 * _FRAME * math.ceil(longest / (2 * _FRAME)))
     spectrograms = []
     for window in batch:
         clip = samples[window.start : window.end][:length]

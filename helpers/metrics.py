@@ -1,181 +1,16 @@
-"""Word and character error rate, the normalising before them, and what to read beside the one number."""
+"""What to read beside an error rate: its interval, the words that are confused, the terms that are heard."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 from .alignment import UNITS, Edit, align
+from .normalising import is_wordy, normalise
 
-METRICS = ("wer", "cer", "accuracy", "confusion_matrix")
 Texts = str | Iterable[str]
-
-_CODES = {
-    "english": "en",
-    "spanish": "es",
-    "castilian": "es",
-    "french": "fr",
-    "turkish": "tr",
-    "azerbaijani": "az",
-}
-_DOTLESS_I = {"tr", "az"}
-# Only titles: nobody reads them aloud as they are written. Where the table has a dot or a capital, it is
-# needed: "m." also stands for metres.
-_TITLES = {
-    "en": {"mr": "mister", "mrs": "missus", "dr": "doctor"},
-    "es": {
-        "sr": "señor",
-        "sra": "señora",
-        "srta": "señorita",
-        "dr": "doctor",
-        "dra": "doctora",
-        "ud.": "usted",
-        "uds.": "ustedes",
-    },
-    "fr": {"M.": "monsieur", "mme": "madame", "mlle": "mademoiselle", "dr": "docteur"},
-    "tr": {"dr": "doktor"},
-}
-_LETTERS = re.compile(r"(?<![^\W\d_])[^\W\d_]+\.?")
-_APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'"))
-_INSIDE_WORDS = set("'·׳״")
-_INSIDE_NUMBERS = set(".,:/")
-_READ_ALOUD = set("%‰&@#°§+=×÷±−")
-_JOINERS = {"\u200c", "\u200d"}
-
-
-def load(name: str):
-    """Load the course's own metric as the `evaluate` library's object, without asking the Hub.
-
-    Args:
-        name: "wer", "cer", "accuracy" or "confusion_matrix".
-
-    Returns:
-        evaluate.Metric; `compute(predictions=[...], references=[...])` gives the rate as a fraction, and for
-        the two of classes a dict with the metric's name as its key, as the Hub's modules do.
-
-    Raises:
-        ValueError: any other name.
-    """
-    if name not in METRICS:
-        raise ValueError(
-            f"There is no metric {name!r} here: choose 'wer' or 'cer', "
-            "or for classes 'accuracy' or 'confusion_matrix'."
-        )
-    import evaluate
-
-    # In memory: notebooks that run side by side would wait for one another's cache file.
-    return evaluate.load(str(Path(__file__).parent / name), keep_in_memory=True)
-
-
-def normalise(text: str, language: str = "default") -> str:
-    """Take away what two correct transcriptions may differ in, and nothing that is heard.
-
-    In every language: Unicode NFC; lower case; typographic apostrophes become ' and stay inside words only;
-    dashes, slashes and punctuation become spaces; a full stop inside a word goes (a.m. -> am); white space
-    is one space. Kept: accents and combining marks of every script; numbers with the . , : / inside them
-    (nothing is spelt out: "3" and "three" differ); signs that are read aloud (%, &, €). Contractions stay as
-    they are: "he's" can be "he is" or "he has".
-
-    By language: titles are spelt out (en: mr, mrs, dr; es: sr, sra, srta, dr, dra, ud., uds.; fr: M., mme,
-    mlle, dr; tr: dr). Turkish and Azerbaijani lower İ to i and I to ı; `str.lower` alone gives two code
-    points for the one and i for the other.
-
-    Args:
-        text: any text.
-        language: code ("en", "es", "fr", "tr"), locale ("tr_tr", "en-US") or English name ("Turkish"); any
-            other language gets the rules for every language, as "default" does.
-
-    Returns:
-        The text, lower case, words joined by single spaces; "" when nothing is left.
-
-    Raises:
-        TypeError: text or language is not a string.
-    """
-    if not isinstance(text, str):
-        raise TypeError(f"The text is {type(text).__name__}: pass a string.")
-    code = _code(language)
-    text = unicodedata.normalize("NFC", text).translate(_APOSTROPHES)
-    titles = _TITLES.get(code, {})
-    if titles:
-        text = _LETTERS.sub(lambda found: _spell_title(found.group(), titles), text)
-    if code in _DOTLESS_I:
-        text = text.replace("I", "ı")
-    text = text.replace("İ", "i").lower()
-    before, after = " " + text, text[1:] + " "
-    kept = "".join(map(_keep, before, text, after))
-    return unicodedata.normalize("NFC", " ".join(kept.split()))
-
-
-def _code(language: str) -> str:
-    if not isinstance(language, str):
-        raise TypeError(f"The language is {language!r}: pass a code such as 'en', or 'default'.")
-    name = language.strip().lower()
-    return _CODES.get(name, re.split("[-_]", name)[0])
-
-
-def _spell_title(word: str, titles: Mapping[str, str]) -> str:
-    for form in (word, word.lower(), word.lower().removesuffix(".")):
-        if form in titles:
-            return titles[form] + " " * word.endswith(".")
-    return word
-
-
-def _keep(before: str, character: str, after: str) -> str:
-    category = unicodedata.category(character)
-    if _is_wordy(character) or category == "Sc" or character in _READ_ALOUD or character in _JOINERS:
-        return character
-    if character in _INSIDE_NUMBERS and before.isdigit() and after.isdigit():
-        return character
-    if _is_wordy(before) and _is_wordy(after):
-        if character in _INSIDE_WORDS:
-            return character
-        if character == ".":
-            return ""
-    if category == "Cf" and character != "\u200b":
-        return ""
-    return " "
-
-
-def _is_wordy(character: str) -> bool:
-    """Letter, mark or number. `\\w` of `re` would not do: it leaves out the vowel signs of Indic scripts."""
-    return unicodedata.category(character)[0] in "LMN"
-
-
-def wer(references: Texts, predictions: Texts, language: str | None = None) -> float:
-    """Word error rate: substitutions, insertions and deletions over the words of the references.
-
-    Args:
-        references: what was said; one text, or one a clip.
-        predictions: what was recognised, as many.
-        language: normalise both sides first, see `normalise`; None compares the texts as they are.
-
-    Returns:
-        A fraction over all clips together: 0.04 is 4 %. More than 1 is possible.
-
-    Raises:
-        TypeError: None, or something other than strings.
-        ValueError: no text, different lengths, or a reference without words (after normalising).
-
-    Source: Morris, Maier, Green: From WER and RIL to MER and WIL (Interspeech 2004); computed by jiwer.
-    """
-    import jiwer
-
-    return jiwer.wer(*_pairs(references, predictions, language))
-
-
-def cer(references: Texts, predictions: Texts, language: str | None = None) -> float:
-    """Character error rate, counted in Unicode code points, spaces between words included.
-
-    Arguments, result and errors as of `wer`.
-    """
-    import jiwer
-
-    return jiwer.cer(*_pairs(references, predictions, language))
 
 
 class WordError(NamedTuple):
@@ -202,13 +37,16 @@ def word_errors(references: Texts, predictions: Texts, language: str | None = No
     there.
 
     Args:
-        references, predictions, language: as of `wer`.
+        references: what was said; one text, or one a clip.
+        predictions: what was recognised, as many.
+        language: normalise both sides first, see `normalise`; None compares the texts as they are.
 
     Returns:
         The errors, most frequent first, then by alphabet; [] when there is none.
 
     Raises:
-        TypeError, ValueError: as `wer`.
+        TypeError: None, or something other than strings.
+        ValueError: no text, different lengths, or a reference without words (after normalising).
     """
     counts = Counter()
     for reference, prediction in zip(*_pairs(references, predictions, language), strict=True):
@@ -236,21 +74,20 @@ def term_recall(
     reference, it must be there twice.
 
     Args:
-        references, predictions, language: as of `wer`; the terms are normalised likewise.
-        terms: words or phrases.
+        references, predictions, language: as of `word_errors`; the terms are normalised likewise.
+        terms: words or phrases; an empty one is no term.
 
     Returns:
         A fraction.
 
     Raises:
-        TypeError, ValueError: as `wer`; no term occurs in the references.
+        TypeError, ValueError: as `word_errors`; no term occurs in the references.
     """
-    terms = list(terms)
-    if language is not None:
-        terms = [normalise(term, language) for term in terms]
+    wanted = {tuple(_words(term if language is None else normalise(term, language))) for term in terms}
     said = heard = 0
-    for reference, prediction in zip(*_pairs(references, predictions, language), strict=True):
-        for term in set(terms):
+    for pair in zip(*_pairs(references, predictions, language), strict=True):
+        reference, prediction = map(_words, pair)
+        for term in wanted - {()}:
             times = _occurrences(term, reference)
             said += times
             heard += min(times, _occurrences(term, prediction))
@@ -259,8 +96,13 @@ def term_recall(
     return heard / said
 
 
-def _occurrences(term: str, text: str) -> int:
-    return len(re.findall(rf"(?<!\w){re.escape(term)}(?!\w)", text))
+def _words(text: str) -> list[str]:
+    """Runs of letters, marks and numbers: "l'arthrose" is two."""
+    return "".join(character if is_wordy(character) else " " for character in text).split()
+
+
+def _occurrences(term: tuple[str, ...], words: list[str]) -> int:
+    return sum(tuple(words[at : at + len(term)]) == term for at in range(len(words) - len(term) + 1))
 
 
 class Interval(NamedTuple):
@@ -288,7 +130,7 @@ def confidence_interval(
     make it too narrow.
 
     Args:
-        references, predictions, language: as of `wer`.
+        references, predictions, language: as of `word_errors`.
         unit: "word" for WER, "char" for CER.
         level: share of the draws inside the interval, between 0 and 1.
         samples: number of draws.
@@ -298,8 +140,8 @@ def confidence_interval(
         Interval(rate, low, high), fractions.
 
     Raises:
-        TypeError: as `wer`.
-        ValueError: as `wer`; fewer than two clips; unknown unit; a level outside (0, 1); samples below 1.
+        TypeError: as `word_errors`.
+        ValueError: as `word_errors`; fewer than two clips; unknown unit; a level outside (0, 1); no draw.
 
     Source: Bisani, Ney: Bootstrap estimates for confidence intervals in ASR performance evaluation (ICASSP
         2004).
@@ -316,8 +158,8 @@ def confidence_interval(
     references, predictions = _pairs(references, predictions, language)
     if len(references) < 2:
         raise ValueError("One clip says nothing about other clips: pass at least two.")
-    split = str.split if unit == "word" else str.strip
-    references, predictions = list(map(split, references)), list(map(split, predictions))
+    if unit == "word":
+        references, predictions = ([text.split() for text in side] for side in (references, predictions))
     edits = np.array([Levenshtein.distance(*pair) for pair in zip(references, predictions, strict=True)])
     lengths = np.array([len(reference) for reference in references])
     clips = len(lengths)
@@ -337,11 +179,12 @@ def _pairs(references, predictions, language: str | None) -> tuple[list[str], li
     if not references:
         raise ValueError("There is no text to compare: pass at least one reference and its prediction.")
     originals = references
-    if language is not None:
-        references = [normalise(text, language) for text in references]
-        predictions = [normalise(text, language) for text in predictions]
+    references, predictions = (
+        [" ".join((text if language is None else normalise(text, language)).split()) for text in side]
+        for side in (references, predictions)
+    )
     for number, (reference, original) in enumerate(zip(references, originals, strict=True)):
-        if not reference.strip():
+        if not reference:
             raise ValueError(f"Reference {number} ({original!r}) has no words: leave that clip out.")
     return references, predictions
 

@@ -1,12 +1,12 @@
-"""Pictures of sound and of what models make of it, in one calm style, with seconds along the x axis."""
+"""Figures in one style: axes, segments along time, and bars that are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from .subtitles import read_segments
+from .segments import read_segments
 
 # Okabe, Ito: Color universal design (2008): told apart with every kind of colour vision.
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"
@@ -27,8 +27,6 @@ _STYLE = {
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
 }
-_COLUMNS = 2000
-"""Points across a waveform: more than pixels on screen only make the picture slow."""
 
 
 def axes(rows: int = 1, columns: int = 1, width: float = 9, height: float = 2.4, **options):
@@ -36,7 +34,7 @@ def axes(rows: int = 1, columns: int = 1, width: float = 9, height: float = 2.4,
 
     Args:
         rows, columns: how many axes, one above or beside another.
-        width, height: of one row, in inches (100 pixels each as `display.figure` shows them).
+        width, height: of one row, in inches (100 pixels each as `show.figure` shows them).
         options: further ones of matplotlib.pyplot.subplots, such as sharex.
 
     Returns:
@@ -45,126 +43,8 @@ def axes(rows: int = 1, columns: int = 1, width: float = 9, height: float = 2.4,
     """
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(_STYLE):
-        _, made = plt.subplots(rows, columns, figsize=(width, height * rows), **options)
-    return made
-
-
-def waveform(array, sampling_rate: int, ax=None):
-    """Amplitude over time.
-
-    Args:
-        array: samples, shape (samples,), floats in [-1, 1].
-        sampling_rate: Hz.
-        ax: Axes to draw on; None makes new ones.
-
-    Returns:
-        The Axes. A long clip is drawn as the lowest and highest sample of each of 2000 stretches.
-
-    Raises:
-        audio.AudioError: empty, NaN, or not one clip.
-    """
-    from . import audio
-
-    samples = audio.to_mono_float(array)
-    ax = ax if ax is not None else axes(height=1.8)
-    stretch = -(-len(samples) // _COLUMNS)
-    starts = np.arange(0, len(samples), stretch)
-    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
-    if stretch == 1:
-        ax.plot(starts / sampling_rate, samples, color=BLUE, linewidth=0.8)
-    else:
-        ax.fill_between(starts / sampling_rate, low, high, color=BLUE, linewidth=0.4)
-    limit = max(float(np.abs(samples).max()) * 1.05, 1e-3)
-    ax.set(ylabel="amplitude", ylim=(-limit, limit))
-    return _seconds(ax, len(samples) / sampling_rate)
-
-
-def log_mel(array, sampling_rate: int = 16_000, ax=None, hop_length: int = 160, bands: int = 80):
-    """Log-mel spectrogram: the energy in bands as wide as the ear's, over time.
-
-    Args:
-        array: samples, shape (samples,), of which librosa computes the spectrogram in decibels below the
-            loudest (25 ms windows); or a log-mel spectrogram, shape (bands, frames), such as
-            WhisperFeatureExtractor's `input_features[0]`, drawn as it is.
-        sampling_rate: Hz.
-        ax: Axes to draw on; None makes new ones.
-        hop_length: samples from one frame to the next.
-        bands: number of mel bands to compute.
-
-    Returns:
-        The Axes; the y axis counts bands from low to high.
-
-    Raises:
-        ValueError: empty, NaN, or another shape (audio.AudioError for samples).
-    """
-    values = _array(array, "spectrogram")
-    if values.ndim == 1:
-        values = _librosa_log_mel(values, sampling_rate, hop_length, bands)
-    if values.ndim != 2 or min(values.shape) <= 2:
-        raise ValueError(
-            f"A spectrogram of shape {values.shape} cannot be drawn: pass (bands, frames), or the samples "
-            "of one channel."
-        )
-    ax = ax if ax is not None else axes()
-    duration = values.shape[1] * hop_length / sampling_rate
-    ax.imshow(
-        values, origin="lower", aspect="auto", cmap="magma", extent=(0, duration, 0, values.shape[0]),
-        interpolation="nearest",
-    )  # fmt: skip
-    ax.set(ylabel="mel band")
-    return _seconds(ax, duration)
-
-
-def _librosa_log_mel(samples: np.ndarray, sampling_rate: int, hop_length: int, bands: int) -> np.ndarray:
-    import librosa
-
-    from . import audio
-
-    power = librosa.feature.melspectrogram(
-        y=audio.to_mono_float(samples), sr=sampling_rate, n_fft=round(0.025 * sampling_rate),
-        hop_length=hop_length, n_mels=bands,
-    )  # fmt: skip
-    return librosa.power_to_db(power, ref=np.max)
-
-
-def emissions(log_probs, labels: Sequence[str], duration: float, ax=None):
-    """What a CTC model believes at each moment: probability of each label over time.
-
-    Args:
-        log_probs: log probabilities, shape (frames, labels), natural logarithm; a tensor is welcome.
-        labels: name of each column, in order, such as the tokens of a vocabulary sorted by id.
-        duration: length of the clip in seconds, over which the frames are spread.
-        ax: Axes to draw on; None makes new ones, high enough for all labels.
-
-    Returns:
-        The Axes, first label on top.
-
-    Raises:
-        ValueError: empty, NaN, another shape, not as many labels as columns, values above 0 (logits), a
-            duration that is not positive.
-    """
-    values = _array(log_probs, "emissions", wrong=np.isnan)
-    if values.ndim != 2:
-        raise ValueError(
-            f"Emissions of shape {values.shape} cannot be drawn: pass one clip, (frames, labels)."
-        )
-    if values.shape[1] != len(labels):
-        raise ValueError(f"There are {values.shape[1]} columns and {len(labels)} labels: name each column.")
-    if values.max() > 1e-3:
-        raise ValueError("Log probabilities are never above 0: apply log_softmax to the logits first.")
-    if not duration > 0:
-        raise ValueError(f"A duration of {duration} s cannot be drawn: pass the clip's length in seconds.")
-    ax = ax if ax is not None else axes(height=max(1.8, 0.16 * len(labels)))
-    ax.imshow(
-        np.exp(values).T, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest",
-        extent=(0, duration, len(labels) - 0.5, -0.5),
-    )  # fmt: skip
-    size = 11 if len(labels) <= 16 else 8
-    ax.set_yticks(range(len(labels)), [_glyph(label) for label in labels], fontsize=size, family="monospace")
-    ax.tick_params(axis="y", length=0)
-    ax.set_ylim(len(labels) - 0.5, -0.5)
-    return _seconds(ax, duration)
+    plt.rcParams.update(_STYLE)  # not in a context: where a title goes is read when it is set, later
+    return plt.subplots(rows, columns, figsize=(width, height * rows), **options)[1]
 
 
 def timeline(lanes, duration: float | None = None, ax=None):
@@ -190,7 +70,7 @@ def timeline(lanes, duration: float | None = None, ax=None):
     end = duration or max(segment.end for segments in lanes.values() for segment in segments)
     ax = ax if ax is not None else axes(height=0.7 + 0.5 * len(lanes))
     ax.set_ylim(len(lanes) - 0.5, -0.5)
-    _seconds(ax, end)
+    ax.set(xlabel="time (s)", xlim=(0, end))
     for lane, segments in enumerate(lanes.values()):
         color = PALETTE[lane % len(PALETTE)]
         for start, stop, text in segments:
@@ -225,7 +105,9 @@ def bars(
     """
     if not values:
         raise ValueError("There is nothing to compare: pass {label: number}.")
-    numbers = _array(list(values.values()), "bars")
+    numbers = np.asarray(list(values.values()), dtype=float)
+    if not np.isfinite(numbers).all():
+        raise ValueError("A bar is NaN or infinite: check what made it.")
     if numbers.min() < 0:
         raise ValueError("Bars start at 0 and a value is negative: draw the differences another way.")
     ranges = ranges or {}
@@ -250,27 +132,6 @@ def bars(
     ax.tick_params(axis="y", length=0)
     ax.spines["bottom"].set_visible(False)
     return ax
-
-
-def _array(values, name: str, wrong=lambda values: ~np.isfinite(values)) -> np.ndarray:
-    if hasattr(values, "detach"):
-        values = values.detach().float().cpu()
-    try:
-        values = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"The {name} are not numbers: pass an array.") from None
-    if values.size == 0 or wrong(values).any():
-        raise ValueError(f"The {name} are empty or hold NaN or infinite values: check what made them.")
-    return values
-
-
-def _seconds(ax, duration: float):
-    ax.set(xlabel="time (s)", xlim=(0, duration))
-    return ax
-
-
-def _glyph(label: str) -> str:
-    return "␣" if label.isspace() else label.replace("$", r"\$")
 
 
 def _write_inside(ax, start: float, stop: float, lane: int, text: str) -> None:

@@ -1,23 +1,22 @@
-"""What a lesson shows: differences in colour, and figures with alternative text."""
+"""What a lesson shows: target against prediction with the differences marked, and figures with a text."""
 
 from __future__ import annotations
 
 import base64
 import unicodedata
 from html import escape
+from pathlib import Path
 
 from . import metrics
 from .alignment import Edit, align
+from .subtitles import columns
 
-STYLE = """
-.asr-box{max-width:52em;margin:.4em 0;line-height:1.4}
-.asr-box button{font:inherit;color:inherit;background:none;cursor:pointer;
-  border:1px solid #8886;border-radius:.3em}
-.asr-box button:hover,.asr-box button:focus-visible{outline:2px solid #56b4e9}
-.asr-box audio{width:100%;max-width:30em;display:block;margin:.3em 0}
-.asr-note{opacity:.75;font-size:.85em;margin:.3em 0}
-"""
-"""What all boxes share. Colours are tints of whatever lies behind, so that dark themes stay readable."""
+WEB = Path(__file__).parent / "web"
+"""The style sheets and scripts of what is shown."""
+
+_GAP = "***"  # stands where the other side has a word too many, as in NIST's sclite
+_MARKS = {"substitute": ("u", "wrong"), "insert": ("ins", "too many"), "delete": ("del", "missing")}
+_COLUMNS = 88
 
 
 class Rendered:
@@ -41,37 +40,28 @@ class Rendered:
         return {"text/html": self.html, "text/plain": self.text}
 
 
+def box(name: str, content: str) -> str:
+    """HTML of a box of one kind: `content` with box.css, and with `name`.css and `name`.js where they are."""
+    sheets, script = (
+        "".join(path.read_text("utf-8") for path in paths if path.is_file())
+        for paths in ([WEB / "box.css", WEB / f"{name}.css"], [WEB / f"{name}.js"])
+    )
+    code = f"<script>{script}</script>" if script else ""
+    return f'<style>{sheets}</style><div class="asr-box asr-{name}">{content}</div>{code}'
+
+
 def heading(title: str | None) -> str:
     """A line above a box, as HTML; "" without a title."""
     return f"<div><b>{escape(title)}</b></div>" if title else ""
 
 
-MISSING = "***"
-"""Stands where the other side has a word too many, as in NIST's sclite."""
-
-_DIFF_STYLE = """
-.asr-diff ruby{display:inline-flex;flex-direction:column;vertical-align:top;margin:0 .7em .7em 0}
-.asr-diff ruby.asr-char{margin-right:0;min-width:.7em;text-align:center}
-.asr-diff rt{order:-1;font-size:1em;text-align:inherit;line-height:1.4}
-.asr-diff rp{display:none}
-.asr-diff :is(del,ins,mark){color:inherit;border-radius:.2em;padding:0 .15em;text-decoration-thickness:2px}
-.asr-diff del{background:#0072b244;text-decoration:line-through}
-.asr-diff ins{background:#009e7344;text-decoration:underline double}
-.asr-diff mark{background:#d55e0044;text-decoration:underline wavy}
-.asr-diff i{opacity:.5;font-style:normal}
-.asr-diff .asr-together>span{display:inline-block;margin-right:.7em}
-"""
-_MARKS = {"substitute": ("mark", "wrong"), "insert": ("ins", "too many"), "delete": ("del", "missing")}
-
-
 def diff(
-    target: str,
-    prediction: str,
-    language: str | None = None,
-    unit: str = "word",
-    title: str | None = None,
+    target: str, prediction: str, language: str | None = None, unit: str = "word", title: str | None = None
 ) -> Rendered:
-    """Target over prediction in columns that wrap; what differs is coloured and underlined or struck out.
+    """Target above prediction, word under word; what differs is underlined or struck out, and coloured.
+
+    The marks are HTML elements with a meaning, so that they also show where style sheets are dropped: in a
+    notebook that is not trusted yet, and on GitHub.
 
     Args:
         target, prediction: what was said and what was recognised.
@@ -86,8 +76,6 @@ def diff(
     Raises:
         TypeError: a side is not a string.
         ValueError: both sides are empty; unknown unit.
-
-    Marks: NIST SCTK, sclite's alignment output.
     """
     for name, side in (("target", target), ("prediction", prediction)):
         if not isinstance(side, str):
@@ -95,21 +83,15 @@ def diff(
     edits = _shown_edits(target, prediction, language, unit)
     if not edits:
         raise ValueError("Target and prediction are both empty: there is nothing to compare.")
-    wrong = sum(edit.kind != "equal" for edit in edits)
-    units = "words" if unit == "word" else "characters"
-    said = sum(edit.kind != "insert" for edit in edits)
-    note = f"{wrong} edits for {said} {units}" if wrong != 1 else f"1 edit for {said} {units}"
-    kinds = [kind for kind in _MARKS if any(edit.kind == kind for edit in edits)]
-    legend = "".join(f" · <{_MARKS[kind][0]}>{_MARKS[kind][1]}</{_MARKS[kind][0]}>" for kind in kinds)
-    columns = "".join(_column(edit, unit) for edit in edits)
-    together = "" if unit == "word" else ' class="asr-together"'
-    html = (
-        f"<style>{STYLE}{_DIFF_STYLE}</style>"
-        f'<div class="asr-box asr-diff">{heading(title)}<div{together}><span>{columns}</span></div>'
-        f'<div class="asr-note">target above, prediction below: {note}{legend}</div></div>'
-    )
-    lines = _diff_lines(edits, unit)
-    return Rendered(html, "\n".join([*([title] if title else []), *lines, note]))
+    wrong, said = (sum(edit.kind != kind for edit in edits) for kind in ("equal", "insert"))
+    note = f"{wrong} edit{'s' * (wrong != 1)} for {said} {'words' if unit == 'word' else 'characters'}"
+    kinds = [mark for kind, mark in _MARKS.items() if any(edit.kind == kind for edit in edits)]
+    legend = "".join(f" · <{tag}>{meaning}</{tag}>" for tag, meaning in kinds)
+    cells = [_Column(edit, unit) for edit in edits]
+    html = "\n".join(_lines(cells, unit, as_html=True))
+    html = f'{heading(title)}<pre>{html}</pre><div class="asr-note">{note}{legend}</div>'
+    text = _lines(cells, unit, as_html=False)
+    return Rendered(box("diff", html), "\n".join([*([title] if title else []), *text, note]))
 
 
 def _shown_edits(target: str, prediction: str, language: str | None, unit: str) -> list[Edit]:
@@ -134,57 +116,51 @@ def _pieces(word: str, language: str) -> list[tuple[str, str]]:
     return [(pieces[0], word)] if len(pieces) == 1 else [(piece, piece) for piece in pieces]
 
 
-def _column(edit: Edit, unit: str) -> str:
-    if unit == "char" and edit == ("equal", " ", " "):
-        return "</span> <span>"
-    tag = _MARKS[edit.kind][0] if edit.kind != "equal" else None
-    above, below = (
-        escape(_visible(side) if unit == "char" else side) or f"<i>{_gap(unit)}</i>"
-        for side in (edit.target, edit.prediction)
-    )
-    if tag and edit.kind == "delete":
-        above = f"<{tag}>{above}</{tag}>"
-    elif tag:
-        below = f"<{tag}>{below}</{tag}>"
-    css = ' class="asr-char"' if unit == "char" else ""
-    # <ruby> keeps target above prediction even where the style sheet is dropped.
-    return f"<ruby{css}>{below}<rp> (</rp><rt>{above}</rt><rp>) </rp></ruby>" + " " * (unit == "word")
+class _Column:
+    """One edit as three cells, one above another: target, prediction and mark."""
+
+    def __init__(self, edit: Edit, unit: str):
+        mark = "" if edit.kind == "equal" else edit.kind[0].upper()
+        gap = _GAP if unit == "word" else _GAP[0]
+        sides = [side or gap for side in (edit.target, edit.prediction)]
+        if unit == "char" and mark:
+            sides = [_visible(side) for side in sides]
+        self.cells = (*sides, mark)
+        self.width = max(map(columns, self.cells))
+        self.tag = _MARKS[edit.kind][0] if mark else None
+        self.marked = 0 if edit.kind == "delete" else 1
+
+    def cell(self, row: int, as_html: bool) -> str:
+        text = self.cells[row]
+        space = " " * (self.width - columns(text))
+        if not as_html:
+            return text + space
+        tagged = self.tag and row == self.marked
+        return (f"<{self.tag}>{escape(text)}</{self.tag}>" if tagged else escape(text)) + space
 
 
-def _gap(unit: str) -> str:
-    return MISSING if unit == "word" else MISSING[0]
+def _lines(edits: list[_Column], unit: str, as_html: bool) -> list[str]:
+    glue = " " if unit == "word" else ""
+    blocks, used = [[]], 0
+    for column in edits:
+        if used + column.width > _COLUMNS and used:
+            blocks.append([])
+            used = 0
+        blocks[-1].append(column)
+        used += column.width + len(glue)
+    names = ("target     ", "prediction ", "           ")
+    rows = names[:2] if as_html else names
+    return [
+        (name + glue.join(column.cell(row, as_html) for column in block)).rstrip()
+        for block in blocks
+        for row, name in enumerate(rows)
+    ]
 
 
 def _visible(character: str) -> str:
-    if not character:
-        return ""
     if character.isspace():
         return "␣"
     return "◌" + character if unicodedata.category(character)[0] == "M" else character
-
-
-def _width(text: str) -> int:
-    """Columns in a terminal: combining marks take none, East Asian wide characters two."""
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
-
-
-def _diff_lines(edits: list[Edit], unit: str, limit: int = 88) -> list[str]:
-    rows, used = [["", "", ""]], 0
-    glue = " " if unit == "word" else ""
-    for edit in edits:
-        mark = "" if edit.kind == "equal" else edit.kind[0].upper()
-        sides = edit.target or _gap(unit), edit.prediction or _gap(unit)
-        cells = [*(sides if glue or not mark else map(_visible, sides)), mark]
-        width = max(map(_width, cells))
-        if used + width > limit and used:
-            rows.append(["", "", ""])
-            used = 0
-        for row, cell in enumerate(cells):
-            rows[-1][row] += cell + " " * (width - _width(cell)) + glue
-        used += width + len(glue)
-    names = ("target     ", "prediction ", "           ")
-    return ["\n".join(map(str.rstrip, map(str.__add__, names, block))) for block in rows]
 
 
 def figure(fig, alt: str, dpi: int = 100) -> None:
@@ -199,9 +175,6 @@ def figure(fig, alt: str, dpi: int = 100) -> None:
     Raises:
         TypeError: not a figure.
         ValueError: no alternative text.
-
-    Source: nbconvert's classic template reads that metadata; its lab template and JupyterLab 4 do not yet
-        (jupyter/enhancement-proposals, issue 120).
     """
     import io
 

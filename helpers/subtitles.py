@@ -4,103 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from .segments import Segment, read_segments
 
 LINE_CHARACTERS = 42
 LINES = 2
 """What fits a screen and can be read in time; the limits most broadcasters set."""
-
-_READING_SPEED = 15
-"""Characters a second, to guess how long a last segment without an end stays."""
-
-
-class Segment(NamedTuple):
-    """A stretch of speech: start and end in seconds, and what is said there."""
-
-    start: float
-    end: float
-    text: str
-
-
-def read_segments(segments, duration: float | None = None) -> list[Segment]:
-    """Bring segments of any usual form into one, and check them.
-
-    Args:
-        segments: what the Transformers pipeline gives (its whole result, the list under "chunks", or dicts
-            with "timestamp": (start, end) and "text"), tuples (start, end, text), dicts or objects with
-            start, end and text (faster-whisper). Times in seconds; the last end may be None.
-        duration: length of the clip in seconds; the end of a last segment that has none. Without it that
-            segment stays as long as its text takes to read, at least one second.
-
-    Returns:
-        Segments in the order given, white space in the texts reduced to single spaces, without empty texts.
-
-    Raises:
-        TypeError: not a series of segments.
-        ValueError: no segment with text; a time that is missing, negative, NaN or infinite; an end before
-            its start; a start before the start of the segment before. The message names the segment.
-    """
-    if isinstance(segments, Mapping):
-        segments = segments.get("chunks")
-        if segments is None:
-            raise ValueError("The result has no 'chunks': call the pipeline with return_timestamps=True.")
-    if isinstance(segments, str) or not isinstance(segments, Iterable):
-        raise TypeError(f"Cannot read segments from {type(segments).__name__}: pass a list of them.")
-    parts = [_parts(segment, number) for number, segment in enumerate(segments)]
-    checked, earliest = [], 0.0
-    for number, (start, end, text) in enumerate(parts):
-        text = " ".join(text.split())
-        start = _seconds(start, number, "start")
-        if start < earliest:
-            raise ValueError(
-                f"Segment {number} starts at {start} s, before the one ahead of it: sort them by time."
-            )
-        if end is None and number == len(parts) - 1:
-            end = start + max(1.0, len(text) / _READING_SPEED) if duration is None else max(start, duration)
-        end = _seconds(end, number, "end")
-        if end < start:
-            raise ValueError(
-                f"Segment {number} ends at {end} s, before its start at {start} s: check its times."
-            )
-        earliest = start
-        if text:
-            checked.append(Segment(start, end, text))
-    if not checked:
-        raise ValueError("There is no segment with text: is the clip silent, or return_timestamps missing?")
-    return checked
-
-
-def _parts(segment, number: int) -> tuple[object, object, str]:
-    if isinstance(segment, Mapping):
-        times, text = (
-            segment.get("timestamp", (segment.get("start"), segment.get("end"))),
-            segment.get("text"),
-        )
-        if not isinstance(times, (tuple, list)) or len(times) != 2:
-            raise TypeError(f"Segment {number} has the timestamp {times!r}: give (start, end).")
-        start, end = times
-    elif all(hasattr(segment, name) for name in ("start", "end", "text")):
-        start, end, text = segment.start, segment.end, segment.text
-    elif isinstance(segment, (tuple, list)) and len(segment) == 3:
-        start, end, text = segment
-    else:
-        raise TypeError(f"Segment {number} is {segment!r}: pass (start, end, text), or a dict with them.")
-    if not isinstance(text, str):
-        raise TypeError(f"The text of segment {number} is {type(text).__name__}: pass a string.")
-    return start, end, text
-
-
-def _seconds(time, number: int, name: str) -> float:
-    try:
-        time = float(time)
-    except (TypeError, ValueError):
-        raise ValueError(f"The {name} of segment {number} is {time!r}: give it in seconds.") from None
-    if not math.isfinite(time) or time < 0:
-        raise ValueError(f"The {name} of segment {number} is {time} s: give 0 or more.")
-    return time
 
 
 def to_srt(segments, duration: float | None = None) -> str:
@@ -188,19 +101,39 @@ def _cues(segments: list[Segment]) -> Iterator[_Cue]:
 
 
 def _screens(text: str) -> list[str]:
-    needed = len(textwrap.wrap(text, LINE_CHARACTERS))
+    needed = len(_wrap(text, LINE_CHARACTERS))
     lines = _balance(text, needed if needed <= LINES else math.ceil(needed / LINES) * LINES)
     return ["\n".join(lines[first : first + LINES]) for first in range(0, len(lines), LINES)]
 
 
 def _balance(text: str, lines: int) -> list[str]:
     """Wrap into lines as even as the words permit, rather than a full one and a lonely word."""
-    longest = min(LINE_CHARACTERS, max(map(len, text.split())))
-    for width in range(longest, LINE_CHARACTERS):
-        wrapped = textwrap.wrap(text, width)
-        if len(wrapped) <= lines:
-            return wrapped
-    return textwrap.wrap(text, LINE_CHARACTERS)
+    widths = range(min(LINE_CHARACTERS, max(map(columns, text.split()))), LINE_CHARACTERS + 1)
+    return next(
+        (found for width in widths if len(found := _wrap(text, width)) <= lines), _wrap(text, widths[-1])
+    )
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns; a word that is longer (Chinese has no spaces) is cut."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and columns(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        for character in word:
+            if columns(lines[-1] + character) > width:
+                lines.append("")
+            lines[-1] += character
+    return lines
+
+
+def columns(text: str) -> int:
+    """Columns in a fixed-width font: combining marks take none, East Asian wide characters two."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me", "Cf") for character in text)
 
 
 def _clock(milliseconds: int, decimal: str) -> str:

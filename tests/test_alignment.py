@@ -1,6 +1,10 @@
 import pytest
 
-from helpers.alignment import Edit, align, differences
+from helpers.alignment import Edit, align
+
+
+def differences(*sides):
+    return [edit for edit in align(*sides) if edit.kind != "equal"]
 
 
 def test_equal_substitute_insert_delete():

@@ -1,5 +1,6 @@
 """The data sets that ship with the course: columns, texts, sound, cards."""
 
+import importlib
 import json
 import re
 from importlib import resources
@@ -8,7 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import audio, offline
+from helpers import audio
+from helpers.supply.files import sha256
 
 ASSETS = resources.files("helpers") / "assets"
 
@@ -146,7 +148,7 @@ def test_clips_begin_soon(clips):
 
 def test_card_states_the_file_it_describes(name, rows):
     card = (ASSETS / name / "README.md").read_text("utf-8")
-    assert f"`{offline.sha256(ASSETS / name / 'data.parquet')}`" in card
+    assert f"`{sha256(ASSETS / name / 'data.parquet')}`" in card
     for fact in ("CC BY 4.0", "Apache-2.0", "stand", "synthetic", "Whisper base", f"{len(rows)}"):
         assert fact in card
 
@@ -179,3 +181,10 @@ def test_spanish_translation_belongs_to_the_first_three_segments():
     translation = json.loads((ASSETS / SPANISH / "translation.json").read_text("utf-8"))
     assert list(translation) == table(SPANISH).column("id").to_pylist()[:3]
     assert all(text.isascii() or "Inés" in text for text in translation.values())
+
+
+@pytest.mark.parametrize("module", importlib.import_module("tools.data.__main__").DATA_SETS)
+def test_the_tools_write_the_yaml_by_which_a_card_is_loaded(module):
+    made = importlib.import_module(f"tools.data.{module}")
+    text = (ASSETS / made.NAME / "README.md").read_text("utf-8")
+    assert text.startswith(made.FRONT + "\n# ")

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from helpers import audio, offline
+from helpers import audio
+from helpers.supply.files import sha256
 from tools.data import banking_calls
 
 FOLDER = resources.files("helpers") / "assets" / banking_calls.NAME
@@ -123,6 +124,6 @@ def test_clips_hold_a_telephone_band(clips):
 
 def test_card_states_the_file_it_describes():
     card = (FOLDER / "README.md").read_text("utf-8")
-    assert f"`{offline.sha256(FOLDER / 'data.parquet')}`" in card
+    assert f"`{sha256(FOLDER / 'data.parquet')}`" in card
     for fact in ("CC BY 4.0", "Apache-2.0", "stand in", "synthetic", "Whisper base", "120", "8 kHz"):
         assert fact in card

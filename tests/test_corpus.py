@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from helpers import audio, catalog, corpus
+from helpers import audio, corpus
 
 
 def tone(seconds):
@@ -84,19 +84,61 @@ def test_nothing_to_pair(tmp_path):
         corpus.pairs(tmp_path)
 
 
-def test_the_shipped_corpus_unpacks_and_pairs(tmp_path):
-    shipped = catalog.asset("french-medical") / "data.parquet"
-    rows = corpus.pairs(corpus.unpack(shipped, tmp_path / "medical"))
-    assert len(rows) == 226
-    assert rows[0]["sentence"].startswith("La radiographie du genou")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty or has no words"),
+        (b"\xef\xbb\xbf", "is empty or has no words"),
+        ("…".encode(), "is empty or has no words"),
+        ("Phrase".encode("utf-16-le"), "UTF-16"),
+        ("Phrase".encode("utf-16"), "not UTF-8"),
+        (b"Ph\0rase", "UTF-16 or binary"),
+        (b"word " * 800, "has 3,999 characters for 1.0 s"),
+    ],
+)
+def test_texts_that_are_none_or_do_not_fit(folder, content, says):
+    (folder / "reports" / "001.txt").write_bytes(content)
+    with pytest.raises(corpus.CorpusError, match=says):
+        corpus.pairs(folder)
 
 
-def test_unpacking_what_is_not_there_leaves_the_folder_alone(tmp_path):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "kept").touch()
-    with pytest.raises(corpus.CorpusError, match="There is no file"):
-        corpus.unpack(tmp_path / "none.parquet", tmp_path / "mine")
-    other = catalog.asset("english-read") / "data.parquet"
-    with pytest.raises(corpus.CorpusError, match="has no column number, sentence"):
-        corpus.unpack(other, tmp_path / "mine")
-    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["kept"]
+def test_a_text_of_too_many_tokens(folder):
+    class Tokenizer:
+        def __call__(self, text):
+            self.input_ids = [0] * 449
+            return self
+
+    with pytest.raises(corpus.CorpusError, match=r"reports/001\.txt has 449 tokens and 448 fit"):
+        corpus.pairs(folder, tokenizer=Tokenizer())
+
+
+def test_a_byte_order_mark_is_no_letter(folder):
+    (folder / "reports" / "001.txt").write_bytes("\ufeffPhrase un.".encode())
+    assert corpus.pairs(folder)[0]["sentence"] == "Phrase un."
+
+
+def test_names_match_whatever_their_case_and_encoding(folder):
+    import unicodedata
+
+    clip = audio.encode(tone(1.0), format="wav")
+    for suffix in (".aif", ".OGA", ".wave", ".OPUS", ".m4a"):
+        (folder / "audio" / f"a{suffix[1:]}{suffix}").write_bytes(clip)
+        (folder / "reports" / f"a{suffix[1:]}.TXT").write_text("Oui.")
+    (folder / "audio" / unicodedata.normalize("NFD", "é.WAV")).write_bytes(clip)
+    (folder / "reports" / unicodedata.normalize("NFC", "é.txt")).write_text("Oui.")
+    assert len(corpus.pairs(folder)) == 8
+
+
+def test_what_a_mac_leaves_on_a_stick_is_no_clip(folder):
+    (folder / "audio" / "._001.wav").write_bytes(b"\0\5\x16\7")
+    (folder / "reports" / "._001.txt").write_bytes(b"\0\5\x16\7")
+    assert len(corpus.pairs(folder)) == 2
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3"])
+def test_half_a_file_is_told(folder, format):
+    whole = audio.encode(tone(3.0), format=format)
+    (folder / "audio" / "001.wav").unlink()
+    (folder / "audio" / f"001.{format}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(corpus.CorpusError, match=rf"audio/001\.{format} ends before its header says"):
+        corpus.pairs(folder)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import audio, offline
+from helpers import audio, catalog
 
 RATE = audio.SAMPLE_RATE
 
@@ -13,7 +13,7 @@ RATE = audio.SAMPLE_RATE
 def whisper():
     from transformers import pipeline
 
-    folder = str(offline.path("whisper-base"))
+    folder = catalog.model("openai/whisper-base")
     return pipeline("automatic-speech-recognition", model=folder, device="cpu", dtype=torch.float32)
 
 

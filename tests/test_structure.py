@@ -1,10 +1,11 @@
 """What a lesson must be as a file, whatever it teaches."""
 
 import ast
-import inspect
 import json
 import re
+import shutil
 import subprocess
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import nbformat
@@ -125,39 +126,12 @@ def test_nothing_banned_is_taught(notebook, pattern):
         assert not re.search(pattern, cell.source), f"{BANNED[pattern]}:\n{cell.source}"
 
 
-def calls(notebook):
-    """Every call in a lesson as (name of what is called, names of its keywords)."""
-    for cell in code_cells(notebook):
-        source = re.sub(r"^(\s*)[%!].*$", r"\1pass", cell.source, flags=re.MULTILINE)
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Call):
-                name = (
-                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                )
-                yield name, {keyword.arg for keyword in node.keywords if keyword.arg}
-
-
-def test_every_keyword_exists_in_the_installed_library(notebook):
-    import transformers
-
-    checked = (
-        "TrainingArguments",
-        "Seq2SeqTrainingArguments",
-        "Trainer",
-        "Seq2SeqTrainer",
-        "EarlyStoppingCallback",
-        "DataCollatorWithPadding",
-    )
-    for name, keywords in calls(notebook):
-        if name in checked:
-            known = set(inspect.signature(getattr(transformers, name)).parameters)
-            assert keywords <= known, f"{name} has no {sorted(keywords - known)}"
-        elif name == "pipeline":
-            known = set(inspect.signature(transformers.pipeline).parameters)
-            for kind in ("AutomaticSpeechRecognitionPipeline", "TextClassificationPipeline"):
-                options = getattr(transformers, kind)._sanitize_parameters
-                known |= set(inspect.signature(options).parameters)
-            assert keywords <= known, f"pipeline has no {sorted(keywords - known)}"
+def test_formulas_are_written_without_tex(notebook):
+    """The pages of `make run` load no MathJax; what they show as formulas is Unicode, code or HTML."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL)
+            assert not re.search(r"\$[^$]+\$|\\\(|\\\[|\\begin\{", text), cell.source
 
 
 def test_readme_shows_the_lessons_as_they_are():
@@ -192,19 +166,92 @@ def test_no_text_names_a_machine_or_a_registry():
             assert not words.search(text), f"{path}: {words.search(text)[0]}"
 
 
-def test_helpers_import_neither_tools_nor_tests_and_run_one_way():
-    order = ["source", "audio", "stream", "alignment", "metrics", "subtitles", "rendered", "players"]
-    order += ["display", "plots", "quiet", "longform", "export", "corpus", "commonvoice", "collators"]
-    order += ["positions", "encoder", "offline", "hub", "catalog", "course", "check"]
-    for path in (ROOT / "helpers").glob("*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                assert (node.module or "").split(".")[0] not in {"tools", "tests"}
-                if node.level and path.stem not in ("__init__", "__main__"):
-                    names = [node.module] if node.module else [alias.name for alias in node.names]
-                    for name in names:
-                        assert order.index(name) < order.index(path.stem), f"{path.stem} imports {name}"
+USES_SUPPLY = {"helpers", "helpers.__main__", "helpers.catalog", "helpers.course", "helpers.exercises"}
+
+
+def module_name(path, root):
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(path, root, known):
+    """Modules of `known` and top-level packages that a file imports, absolutely or relatively."""
+    package = path.relative_to(root).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join([*start, *filter(None, [node.module])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            while name not in known and "." in name:
+                name = name.rpartition(".")[0]
+            yield name
+
+
+def import_graph(root):
+    """Module of `root`/helpers to what it imports."""
+    files = {module_name(path, root): path for path in (root / "helpers").rglob("*.py")}
+    return {name: set(imported_modules(path, root, files)) for name, path in files.items()}
+
+
+def assert_one_way(graph):
+    for name, imports in graph.items():
+        assert not imports & {"tools", "tests"}, name
+        if name.startswith("helpers.") and not name.startswith("helpers.supply"):
+            supply = {each for each in imports if each.startswith("helpers.supply")}
+            assert not supply or name in USES_SUPPLY, f"{name} imports {supply}"
+    # A package stands for its __init__: what is in it may import it.
+    ordered = TopologicalSorter(
+        {name: imports & graph.keys() - {"helpers"} for name, imports in graph.items()}
+    )
+    ordered.prepare()
+
+
+def test_imports_of_helpers_run_one_way():
+    assert_one_way(import_graph(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("audio.py", "import tools"),
+        ("audio.py", "from tests.cells import tested"),
+        ("audio.py", "from . import catalog"),
+        ("audio.py", "from .catalog import model"),
+        ("audio.py", "from helpers import catalog"),
+        ("audio.py", "import helpers.catalog"),
+        ("audio.py", "def late():\n    from helpers.catalog import model"),
+        ("supply/files.py", "from .. import catalog"),
+        ("supply/files.py", "from ..catalog import model"),
+        ("supply/files.py", "from . import hub"),
+        ("supply/files.py", "import helpers.supply.hub"),
+        ("alignment.py", "from .supply.source import source"),
+        ("alignment.py", "from helpers.supply import hub"),
+    ],
+)
+def test_an_import_the_other_way_is_seen(file, line, tmp_path):
+    shutil.copytree(ROOT / "helpers", tmp_path / "helpers", ignore=shutil.ignore_patterns("assets"))
+    # Given: catalog reads a recording, the Hub's module writes files.
+    for wrong in ("catalog.py", "supply/hub.py"):
+        with open(tmp_path / "helpers" / wrong, "a") as module:
+            module.write("\nfrom helpers import audio\nfrom helpers.supply import files\n")
+    assert_one_way(import_graph(tmp_path))
+    with open(tmp_path / "helpers" / file, "a") as module:
+        module.write(f"\n{line}\n")
+    with pytest.raises((AssertionError, CycleError)):
+        assert_one_way(import_graph(tmp_path))
+
+
+def test_lessons_do_not_know_how_things_arrive(entry):
+    assert "helpers.supply" not in notebooks.source(entry["slug"])
+
+
+def test_no_symbolic_link_is_tracked():
+    assert not [path for path in tracked() if path.is_symlink()]
 
 
 def test_notebooks_are_plain_json(entry):

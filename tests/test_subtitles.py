@@ -123,7 +123,7 @@ def test_text_cannot_break_the_format():
         ([{"timestamp": (0,), "text": "a"}], TypeError, "Segment 0"),
         ([(0, None, "a"), (1, 2, "b")], ValueError, "end of segment 0 is None"),
         ([(None, 1, "a")], ValueError, "start of segment 0 is None"),
-        ([{"text": "a"}], ValueError, "start of segment 0 is None"),
+        ([{"text": "a"}], ValueError, "Segment 0 has no times"),
         ([("x", 1, "a")], ValueError, "start of segment 0 is 'x'"),
         ([(0, float("nan"), "a")], ValueError, "end of segment 0 is nan"),
         ([(0, float("inf"), "a")], ValueError, "end of segment 0 is inf"),
@@ -157,3 +157,19 @@ def test_write_leaves_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(UnicodeEncodeError):
         write([(0, 1, "\ud800")], tmp_path / "clip.srt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_openai_gives_is_read():
+    assert read_segments({"segments": [{"start": 0, "end": 1, "text": "a"}]}) == [Segment(0, 1, "a")]
+
+
+def test_chunks_without_times_say_what_to_do():
+    for segments in ({"text": "a"}, [{"text": "a"}], [{"timestamp": (None, None), "text": "a"}]):
+        with pytest.raises(ValueError, match="call the pipeline with return_timestamps=True"):
+            read_segments(segments)
+
+
+def test_wide_characters_count_two_columns():
+    lines = [line for line in to_srt([(0, 9, "语" * 65)]).splitlines() if "语" in line]
+    assert max(map(len, lines)) <= 21
+    assert "".join(lines) == "语" * 65

@@ -1,8 +1,12 @@
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from helpers import course
 from tools import notebooks, run
 
 ENTRY = {"slug": "09_test", "title": "A <title>", "minutes": 1}
@@ -16,9 +20,10 @@ def notebook(*sources):
 def executed():
     lesson = notebook(
         "import sys\nprint('heard', file=sys.stderr)\nprint('Lesson 09 · source: offline · device: cpu')",
-        "from helpers import course\ncourse.record('WER', 0.5, '%')",
+        "import pandas as pd\nprint('1 < 2')\npd.DataFrame({'WER': ['50.0 %']})",
         "import ipywidgets\nipywidgets.IntSlider()",
     )
+    lesson.cells[1].metadata["tags"] = ["report"]
     notebooks.execute(lesson)
     return lesson
 
@@ -29,11 +34,39 @@ def test_execute_counts_cells_and_keeps_neither_stderr_nor_widget_state(executed
     assert "widgets" not in executed.metadata
 
 
-def test_figures_and_banner_reach_the_report(executed):
-    assert run.figures(executed) == [{"label": "WER", "value": "50.0 %"}]
+def test_a_progress_bar_is_neither_stderr_nor_kept():
+    lesson = notebook(
+        "from helpers import course\nprint('before')\nfor _ in course.progress(range(3), 'Counting'):\n"
+        "    pass\nprint('after')",
+        "for number in course.progress(range(9), 'Stopped'):\n    if number:\n        raise ValueError",
+    )
+    with pytest.raises(CellExecutionError):
+        notebooks.execute(lesson)
+    done, stopped = (cell.outputs for cell in lesson.cells)
+    assert "".join(output.text for output in done if output.output_type == "stream") == "before\nafter\n"
+    assert [output.data for output in done if output.output_type == "display_data"] == [{}]
+    assert not any(output.get("name") == "stderr" for output in done + stopped)
+    assert [output.data for output in stopped if output.output_type == "display_data"] == [{}]
+    lesson.cells.pop()
+    notebooks.execute(lesson)
+    assert [output.output_type for output in lesson.cells[0].outputs] == ["stream"]
+
+
+def test_a_warning_that_teaches_keeps_its_stderr():
+    lesson = notebook("import sys\nprint('experimental', file=sys.stderr)")
+    lesson.cells[0].metadata["tags"] = ["warning"]
+    notebooks.execute(lesson)
+    (output,) = lesson.cells[0].outputs
+    assert (output.name, output.text) == ("stderr", "experimental\n")
+
+
+def test_results_and_banner_reach_the_report(executed):
+    text, table = run.results(executed)
+    assert text == "<pre>1 &lt; 2\n</pre>"
+    assert "<table" in table and "50.0 %" in table
     line = run.row(ENTRY, executed, 61.25, None)
-    assert "A &lt;title&gt;" in line and "1:01.2" in line and "source: offline" in line
-    assert "WER: <b>50.0 %</b>" in line and "stopped" not in line
+    assert "A &lt;title&gt;" in line and "1 min 01 s" in line and "source: offline" in line
+    assert table in line and text in line and "stopped" not in line
 
 
 def test_a_failing_lesson_says_so(executed):
@@ -43,7 +76,7 @@ def test_a_failing_lesson_says_so(executed):
 
 
 def test_report_is_one_page_with_its_style():
-    page = run.report(["<tr></tr>"], 90)
+    page = run.report(["<section></section>"], 90)
     assert page.startswith("<!doctype html>") and "<style>" in page and "1.5 min in all" in page
     assert "http" not in page
 
@@ -59,7 +92,7 @@ def test_the_page_keeps_the_alt_text_of_figures():
         "figure, _ = plt.subplots()\ndisplay.figure(figure, alt='An empty <pair> of axes')"
     )
     notebooks.execute(lesson)
-    page = run.as_page(lesson)
+    page = run.as_page(lesson, "A lesson")
     assert 'alt="An empty &lt;pair&gt; of axes"' in page
     assert "require.min.js" not in page
 
@@ -73,7 +106,7 @@ def test_the_page_embeds_pictures_and_fetches_no_badge():
             ),
         ]
     )
-    page = run.as_page(lesson)
+    page = run.as_page(lesson, "A lesson")
     assert 'src="data:image/svg+xml;base64,' in page
     assert "badge.svg" not in page and "https://example.org/lesson" in page
 
@@ -92,17 +125,70 @@ def test_readme_table_is_written_between_its_marks():
     assert notebooks.with_table(table) == table
 
 
-def test_every_notebook_is_run_the_longest_first(monkeypatch, capsys):
-    assert set(notebooks.longest_first()) == set(notebooks.NOTEBOOKS.glob("*.ipynb"))
+def test_the_longest_lesson_is_run_first(monkeypatch):
     times = [{"slug": "01_short", "minutes": 1}, {"slug": "02_long", "minutes": 9}]
     monkeypatch.setattr(notebooks, "lessons", lambda: times)
-    monkeypatch.setattr("sys.argv", ["notebooks", "--list"])
-    assert notebooks.main() == 0
-    assert capsys.readouterr().out.split() == ["notebooks/02_long.ipynb", "notebooks/01_short.ipynb"]
+    assert [entry["slug"] for entry in notebooks.longest_first()] == ["02_long", "01_short"]
+
+
+@pytest.mark.parametrize("number", ["3", "03"])
+def test_lessons_are_chosen_by_number(number):
+    assert [entry["slug"][:2] for entry in notebooks.choose([number])] == ["03"]
+    assert len(notebooks.choose([])) == len(notebooks.lessons())
+
+
+@pytest.mark.parametrize("number", ["99", "x", "-1", "3.1"])
+def test_a_number_without_lesson_is_refused(number):
+    with pytest.raises(SystemExit, match="choose of 01, 02"):
+        notebooks.choose([number])
 
 
 def test_magic_lines_survive_the_text_format():
     for entry in notebooks.lessons():
         setup = notebooks.build(entry).cells[1].source
         assert "    %pip install --quiet" in setup
-    assert course.FIGURE.startswith("application/vnd.")
+
+
+@pytest.mark.parametrize(("printed", "passes"), [("heard", True), ("something else", False)])
+def test_nbval_compares_what_is_printed_and_not_what_is_warned_of(printed, passes):
+    cell = nbformat.v4.new_code_cell(
+        f"import sys\nprint({printed!r})\nprint('a warning', file=sys.stderr)",
+        metadata={"tags": ["nbval-check-output"]},
+        execution_count=1,
+        outputs=[nbformat.v4.new_output("stream", name="stdout", text="heard\n")],
+    )
+    lesson = nbformat.v4.new_notebook(cells=[cell])
+    lesson.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    # Below the repository, as the lessons are: its conftest.py holds for them.
+    (notebooks.ROOT / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=notebooks.ROOT / "build") as folder:
+        nbformat.write(lesson, Path(folder) / "lesson.ipynb")
+        command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", f"{folder}/lesson.ipynb"]
+        result = subprocess.run(command, cwd=notebooks.ROOT, capture_output=True, text=True)
+    assert (result.returncode == 0) is passes, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise ValueError('no')", "ValueError: no"),
+        ("import os\nos._exit(1)", "DeadKernelError"),
+        ("import time\ntime.sleep(60)", "CellTimeoutError"),
+    ],
+)
+def test_a_report_is_written_whatever_stops_a_lesson(source, says, tmp_path, monkeypatch, capsys):
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook(source), tmp_path / "notebooks" / "01_pipeline_inference.ipynb")
+    monkeypatch.setattr(run, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(notebooks, "CELL_SECONDS", 5)
+    assert run.main(["1"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("[1/1] 01_pipeline_inference (about ") and "stopped after" in said
+    assert says in (tmp_path / "build" / "report.html").read_text(encoding="utf-8")
+
+
+def test_pages_follow_the_dark_theme_of_the_system(executed):
+    page = run.as_page(executed, "A lesson")
+    dark = page.index("prefers-color-scheme: dark")
+    assert "--jp-layout-color0: #111" in page[dark:]

@@ -5,7 +5,8 @@ import re
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import audio, catalog, offline
+from helpers import audio, catalog
+from helpers.supply.files import sha256
 from tools.data import french_everyday, french_medical, turkish_sentences
 
 ALPHABET = "abcçdefgğhıiklmnoöprsştuüvyz"  # j stands in loan words only, and in none of ours
@@ -59,7 +60,7 @@ def test_cards_state_the_hash_the_licence_and_that_nobody_speaks(name):
     folder = catalog.asset(name)
     card = (folder / "README.md").read_text(encoding="utf-8")
     for file in folder.glob("*.parquet"):
-        assert offline.sha256(file) in card
+        assert sha256(file) in card
     assert "license: cc-by-4.0" in card
     assert "synthetic speech" in card
 

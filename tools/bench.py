@@ -1,7 +1,7 @@
-"""How fast can it be: every road of lesson 3 over the same five minutes, each run in a process of its own.
+"""How fast can it be: every method of lesson 3 over the same five minutes, each run in a process of its own.
 
-`python -m tools.bench` measures all roads, prints the table and stores it, for the lesson to show, in
-helpers/assets/bench/long_form.json. `python -m tools.bench ROAD ... --runs 5` measures some of them anew.
+`python -m tools.bench` measures all methods, prints the table and stores it, for the lesson to show, in
+helpers/assets/bench/long_form.json. `python -m tools.bench METHOD ... --runs 5` measures some of them anew.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from pathlib import Path
 
 os.environ.setdefault("ASR_SOURCE", "offline")
 
-from helpers import catalog, metrics
-from helpers.audio import SAMPLE_RATE
+from helpers import catalog
+from helpers.audio import SAMPLE_RATE, read
+from helpers.metrics import normalise
 
 STORE = catalog.asset("bench") / "long_form.json"
 SECONDS = 300
@@ -32,7 +33,9 @@ WARM_UP_SECONDS = 12
 LANGUAGE = "es"
 
 
-def pipeline_road(chunked=True, batch_size=8, dtype="float32", attention="sdpa", compiled=False, **generate):
+def pipeline_method(
+    chunked=True, batch_size=8, dtype="float32", attention="sdpa", compiled=False, **generate
+):
     """The Transformers pipeline: chunks of 30 s, or the sequential algorithm."""
     import torch
     import transformers
@@ -40,7 +43,7 @@ def pipeline_road(chunked=True, batch_size=8, dtype="float32", attention="sdpa",
     transformers.logging.set_verbosity_error()
     recognise = transformers.pipeline(
         "automatic-speech-recognition",
-        model=catalog.checkpoint("openai/whisper-base"),
+        model=catalog.model("openai/whisper-base"),
         dtype=getattr(torch, dtype),
         device="cpu",
         model_kwargs={"attn_implementation": attention},
@@ -60,11 +63,14 @@ def _whisper_model(compute_type: str):
     from faster_whisper import WhisperModel
 
     return WhisperModel(
-        catalog.faster_whisper(), device="cpu", compute_type=compute_type, cpu_threads=os.cpu_count()
+        catalog.model("Systran/faster-whisper-base"),
+        device="cpu",
+        compute_type=compute_type,
+        cpu_threads=os.cpu_count(),
     )
 
 
-def faster_whisper_road(compute_type: str, batched: bool, **options):
+def faster_whisper_method(compute_type: str, batched: bool, **options):
     """faster-whisper: window after window, or batched with voice activity detection."""
     from faster_whisper import BatchedInferencePipeline
 
@@ -78,7 +84,7 @@ def faster_whisper_road(compute_type: str, batched: bool, **options):
     return run
 
 
-def longform_road(compute_type: str, **options):
+def longform_method(compute_type: str, **options):
     """helpers.longform: packed windows, no padding."""
     from helpers import longform
 
@@ -90,64 +96,68 @@ def longform_road(compute_type: str, **options):
     return run
 
 
-ROADS: dict[str, Callable[[], Callable]] = {
-    "original: pipeline, chunks of 30 s, batch 8, 5 beams": lambda: pipeline_road(),
-    "pipeline, chunks, batch 8, greedy": lambda: pipeline_road(num_beams=1),
-    "pipeline, chunks, batch 1, greedy": lambda: pipeline_road(batch_size=1, num_beams=1),
-    "pipeline, chunks, batch 8, greedy, eager attention": lambda: pipeline_road(
+METHODS: dict[str, Callable[[], Callable]] = {
+    "original: pipeline, chunks of 30 s, batch 8, 5 beams": lambda: pipeline_method(),
+    "pipeline, chunks, batch 8, greedy": lambda: pipeline_method(num_beams=1),
+    "pipeline, chunks, batch 1, greedy": lambda: pipeline_method(batch_size=1, num_beams=1),
+    "pipeline, chunks, batch 8, greedy, eager attention": lambda: pipeline_method(
         attention="eager", num_beams=1
     ),
-    "pipeline, chunks, batch 8, greedy, bfloat16": lambda: pipeline_road(dtype="bfloat16", num_beams=1),
-    "pipeline, chunks, batch 8, greedy, compiled encoder": lambda: pipeline_road(compiled=True, num_beams=1),
-    "pipeline, sequential, greedy": lambda: pipeline_road(chunked=False, num_beams=1),
-    "faster-whisper float32": lambda: faster_whisper_road("float32", False),
-    "faster-whisper int8": lambda: faster_whisper_road("int8", False),
-    "faster-whisper batched float32 (as documented)": lambda: faster_whisper_road(
+    "pipeline, chunks, batch 8, greedy, bfloat16": lambda: pipeline_method(dtype="bfloat16", num_beams=1),
+    "pipeline, chunks, batch 8, greedy, compiled encoder": lambda: pipeline_method(
+        compiled=True, num_beams=1
+    ),
+    "pipeline, sequential, greedy": lambda: pipeline_method(chunked=False, num_beams=1),
+    "faster-whisper float32": lambda: faster_whisper_method("float32", False),
+    "faster-whisper int8": lambda: faster_whisper_method("int8", False),
+    "faster-whisper batched float32 (as documented)": lambda: faster_whisper_method(
         "float32", True, batch_size=16
     ),
-    "faster-whisper batched int8 (as documented)": lambda: faster_whisper_road("int8", True, batch_size=16),
-    "faster-whisper batched int8, greedy": lambda: faster_whisper_road(
+    "faster-whisper batched int8 (as documented)": lambda: faster_whisper_method("int8", True, batch_size=16),
+    "faster-whisper batched int8, greedy": lambda: faster_whisper_method(
         "int8", True, batch_size=16, beam_size=1
     ),
-    "recommended: packed windows, int8, 2 beams": lambda: longform_road("int8"),
-    "packed windows, int8, greedy": lambda: longform_road("int8", beam_size=1),
-    "packed windows, int8, 5 beams": lambda: longform_road("int8", beam_size=5),
-    "packed windows, float32, 2 beams": lambda: longform_road("float32"),
+    "packed windows, int8, 2 beams": lambda: longform_method("int8"),
+    "packed windows, int8, greedy": lambda: longform_method("int8", beam_size=1),
+    "packed windows, int8, 5 beams": lambda: longform_method("int8", beam_size=5),
+    "packed windows, float32, 2 beams": lambda: longform_method("float32"),
 }
 
 
 def clip(folder: Path) -> float:
     """Write five minutes of the Spanish audiobook and its text into a folder; returns their seconds."""
     import numpy as np
+    from datasets import Audio, load_dataset
 
-    from helpers import audio
-
-    data = catalog.dataset("facebook/multilingual_librispeech", "spanish", split="dev", streaming=True)
+    found = catalog.data("facebook/multilingual_librispeech", "spanish")
+    data = load_dataset(**found, split="dev", streaming=True).cast_column("audio", Audio(decode=False))
     clips, texts, seconds = [], [], 0.0
     for row in data:
-        clips.append(audio.read(row["audio"]))
+        clips.append(read(row["audio"]))
         texts.append(row["transcript"])
         seconds += len(clips[-1]) / SAMPLE_RATE
         if seconds >= SECONDS:
             break
-    np.save(folder / "clip.npy", audio.concatenate(clips))
+    np.save(folder / "clip.npy", np.concatenate(clips))
     (folder / "text.txt").write_text(" ".join(texts), encoding="utf-8")
     return seconds
 
 
-def measure(road: str, folder: Path) -> dict:
+def measure(method: str, folder: Path) -> dict:
     """One run in this process. Loading and a warm-up on the first seconds are not timed."""
+    import jiwer
     import numpy as np
 
     samples = np.load(folder / "clip.npy")
-    run = ROADS[road]()
+    run = METHODS[method]()
     run(samples[: WARM_UP_SECONDS * SAMPLE_RATE].copy())
     begin = time.perf_counter()
     text = run(samples)
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    reference = (folder / "text.txt").read_text(encoding="utf-8")
-    return {"seconds": seconds, "memory": peak, "wer": metrics.wer(reference, text, LANGUAGE)}
+    said = (folder / "text.txt").read_text(encoding="utf-8")
+    rate = jiwer.wer(normalise(said, LANGUAGE), normalise(text, LANGUAGE))
+    return {"seconds": seconds, "memory": peak, "wer": rate}
 
 
 def processor() -> str:
@@ -161,14 +171,14 @@ def processor() -> str:
 
 def table(store: dict) -> str:
     """The stored results as text."""
-    slowest = next(iter(store["roads"].values()))["seconds"]
+    slowest = next(iter(store["methods"].values()))["seconds"]
     lines = [f"{store['machine']}, {store['date']}; {store['clip']}; {store['versions']}", ""]
     lines.append(
-        f"{'road':55}{'s':>8}{'x real time':>13}{'x original':>12}{'MB peak':>9}{'WER':>8}{'runs':>6}"
+        f"{'method':55}{'s':>8}{'x real time':>13}{'x original':>12}{'MB peak':>9}{'WER':>8}{'runs':>6}"
     )
-    for road, row in store["roads"].items():
+    for method, row in store["methods"].items():
         lines.append(
-            f"{road:55}{row['seconds']:8.1f}{store['seconds'] / row['seconds']:13.1f}"
+            f"{method:55}{row['seconds']:8.1f}{store['seconds'] / row['seconds']:13.1f}"
             f"{slowest / row['seconds']:12.1f}{row['memory']:9.0f}{row['wer']:8.2%}{row['runs']:6}"
         )
     return "\n".join(lines)
@@ -176,29 +186,29 @@ def table(store: dict) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("roads", nargs="*", help="beginnings of the roads' names; none: all")
+    parser.add_argument("methods", nargs="*", help="beginnings of the methods' names; none: all")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--in-folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.in_folder:
-        print(json.dumps(measure(arguments.roads[0], arguments.in_folder)))
+        print(json.dumps(measure(arguments.methods[0], arguments.in_folder)))
         return 0
-    chosen = [road for road in ROADS if road.startswith(tuple(arguments.roads) or "")]
-    stored = json.loads(STORE.read_text(encoding="utf-8"))["roads"] if STORE.exists() else {}
+    chosen = [method for method in METHODS if method.startswith(tuple(arguments.methods) or "")]
+    stored = json.loads(STORE.read_text(encoding="utf-8"))["methods"] if STORE.exists() else {}
     with tempfile.TemporaryDirectory() as name:
         seconds = clip(Path(name))
-        for road in chosen:
+        for method in chosen:
             runs = []
             for _ in range(arguments.runs):
-                command = [sys.executable, "-m", "tools.bench", road, "--in-folder", name]
+                command = [sys.executable, "-m", "tools.bench", method, "--in-folder", name]
                 result = subprocess.run(command, capture_output=True, text=True, check=True)
                 runs.append(json.loads(result.stdout.splitlines()[-1]))
-                print(f"{road}: {runs[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
-            stored[road] = {
+                print(f"{method}: {runs[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
+            stored[method] = {
                 key: round(statistics.median(run[key] for run in runs), 4)
                 for key in ("seconds", "memory", "wer")
             }
-            stored[road]["runs"] = len(runs)
+            stored[method]["runs"] = len(runs)
             packages = ("torch", "transformers", "ctranslate2", "faster-whisper")
             store = {
                 "machine": processor(),
@@ -206,7 +216,7 @@ def main() -> int:
                 "clip": f"{seconds:.0f} s of the Spanish audiobook; loading and a warm-up are not timed",
                 "seconds": round(seconds, 2),
                 "versions": ", ".join(f"{package} {metadata.version(package)}" for package in packages),
-                "roads": {road: stored[road] for road in ROADS if road in stored},
+                "methods": {method: stored[method] for method in METHODS if method in stored},
             }
             STORE.parent.mkdir(exist_ok=True)
             STORE.write_text(json.dumps(store, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

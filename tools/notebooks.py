@@ -14,9 +14,14 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
+from tools import exercises
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 CELL_SECONDS = 900
+
+_SCRIPT = re.compile(r"^\{script: (\w+\.py)\}$", re.MULTILINE)
+"""A line of a Markdown cell that stands for a file of notebooks/scripts."""
 
 SETUP = """\
 # On Colab this installs what is missing, and leaves torch and NumPy alone. Anywhere else it does nothing.
@@ -40,10 +45,27 @@ def lessons() -> list[dict]:
     ]
 
 
-def longest_first() -> list[Path]:
-    """The notebooks, in the order in which two workers that run them end at about the same time."""
-    order = sorted(lessons(), key=lambda entry: -entry["minutes"])
-    return [NOTEBOOKS / f"{entry['slug']}.ipynb" for entry in order]
+def longest_first() -> list[dict]:
+    """The lessons in the order in which two workers that run them end at about the same time."""
+    return sorted(lessons(), key=lambda entry: -entry["minutes"])
+
+
+def choose(numbers: list[str]) -> list[dict]:
+    """The lessons with some numbers ("3", "03"), or all of them.
+
+    Raises:
+        SystemExit: no lesson has one of the numbers; the message lists those there are.
+    """
+    found = {entry["slug"][:2]: entry for entry in lessons()}
+    wanted = [number.zfill(2) for number in numbers] or list(found)
+    if unknown := [number for number in wanted if number not in found]:
+        sys.exit(f"There is no lesson {', '.join(unknown)}: choose of {', '.join(found)}.")
+    return [found[number] for number in wanted]
+
+
+def source(slug: str) -> str:
+    """The text of one lesson."""
+    return (NOTEBOOKS / "source" / f"{slug}.py").read_text(encoding="utf-8")
 
 
 def repository() -> str:
@@ -58,29 +80,58 @@ def badge(slug: str) -> str:
     return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({url})"
 
 
-def build(entry: dict) -> nbformat.NotebookNode:
-    """One lesson without outputs: header, set-up, the source's cells, recap.
+def build(entry: dict, form=exercises.learner) -> nbformat.NotebookNode:
+    """One lesson without outputs: header, set-up, the source's cells, recap, quiz.
 
     Args:
         entry: from `lessons`.
+        form: `exercises.learner`, `solved` or `proof`: what becomes of the exercises.
 
     Returns:
         A notebook whose code cells have not been run.
     """
-    source = (NOTEBOOKS / "source" / f"{entry['slug']}.py").read_text(encoding="utf-8")
-    body = jupytext.reads(source, fmt="py:percent").cells
+    body = jupytext.reads(source(entry["slug"]), fmt="py:percent").cells
+    further = [cell for cell in body if "further" in exercises.tags(cell)]
     cells = [_markdown(_header(entry), "header"), _code(SETUP.format(repository=repository()), "setup")]
-    further = [cell for cell in body if "further" in cell.metadata.get("tags", [])]
     cells += [cell for cell in body if cell not in further]
-    cells += [_markdown(_recap(entry), "recap"), *further]
-    for index, cell in enumerate(cells):
+    cells.append(_markdown(_recap(entry), "recap"))
+    if "quiz" in entry:
+        cells.append(_markdown(_quiz(entry["quiz"]), "quiz"))
+    if count := len(exercises.numbers(body)):
+        keep = f'from helpers import exercises\n\nexercises.keep("{entry["slug"][:2]}", {count})'
+        cells.append(_code(keep, "progress"))
+    for index, cell in enumerate([*cells, *further]):
         cell["id"] = f"{entry['slug'][:2]}-{index:03d}"
         if cell.cell_type == "code":
             cell.source = re.sub(r"^# (?=%)", "", cell.source, flags=re.MULTILINE)
+        else:
+            cell.source = _SCRIPT.sub(_script, cell.source)
+    cells = form([*cells, *further])
+    if form is exercises.solved:
+        for cell in cells:
+            if cell.cell_type == "markdown":
+                # One folder deeper; other lessons are linked as the learner's notebooks.
+                cell.source = re.sub(r"\]\((?=\.\./|\d\d_\w+\.ipynb)", "](../", cell.source)
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook
+
+
+def _script(found: re.Match) -> str:
+    text = (NOTEBOOKS / "scripts" / found[1]).read_text(encoding="utf-8")
+    return f"```python\n{text.rstrip()}\n```"
+
+
+def _quiz(questions: list[dict]) -> str:
+    lines = ["## Quiz"]
+    for number, each in enumerate(questions, start=1):
+        options = "\n".join(
+            f"- **{letter})** {text}" for letter, text in zip("abcd", each["options"], strict=False)
+        )
+        answer = f"<details><summary>Answer</summary>\n\n**{each['answer']})** {each['reason']}\n\n</details>"
+        lines.append(f"**{number}. {each['question']}**\n\n{options}\n\n{answer}")
+    return "\n\n".join(lines)
 
 
 def _markdown(text: str, tag: str):
@@ -127,7 +178,8 @@ def _recap(entry: dict) -> str:
 def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     """Run a notebook in place, from top to bottom, in a fresh kernel.
 
-    What is written to stderr (progress bars, warnings of libraries) is not kept, nor is widget state,
+    What is written to stderr is kept where a cell is tagged "warning", because its warning is part of the
+    lesson, and nowhere else. The empty outputs of finished progress bars are not kept, nor is widget state,
     which makes GitHub refuse a notebook.
 
     Args:
@@ -140,6 +192,7 @@ def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
     """
+    os.environ["ASR_PROGRESS"] = "0"  # the learner's own is not ours to write
     begin = time.perf_counter()
     NotebookClient(
         notebook,
@@ -149,12 +202,56 @@ def execute(notebook: nbformat.NotebookNode, folder: Path = NOTEBOOKS) -> float:
         store_widget_state=False,
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # else every kernel warns that it speaks TCP, on this machine
     ).execute()
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            unwanted = set() if "warning" in exercises.tags(cell) else {"stderr"}
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if output.get("name") not in unwanted and output.get("data") != {}
+            ]
     return time.perf_counter() - begin
+
+
+def execute_lesson(entry: dict) -> tuple[dict[Path, nbformat.NotebookNode], float]:
+    """Run a lesson once, stubs, wrong answers and solutions in turn.
+
+    Args:
+        entry: from `lessons`.
+
+    Returns:
+        (path to notebook with outputs: the learner's, and the solved one where there are exercises; seconds).
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: a cell failed, or a check took the wrong side.
+    """
+    whole = build(entry, exercises.proof)
+    seconds = execute(whole)
+    made = {path(entry): build(entry)}
+    if any("exercise" in exercises.tags(cell) for cell in whole.cells):
+        made[path(entry, solved=True)] = build(entry, exercises.solved)
+    for place, notebook in made.items():
+        exercises.outputs(whole.cells, notebook.cells, solutions=place.parent != NOTEBOOKS)
+    return made, seconds
+
+
+def path(entry: dict, solved: bool = False) -> Path:
+    """File of a lesson's notebook, or of the solved one."""
+    return NOTEBOOKS / ("solutions" if solved else "") / f"{entry['slug']}.ipynb"
+
+
+def proof(entry: dict) -> nbformat.NotebookNode:
+    """The notebook that nbval runs: all of a lesson's answers, with the stored outputs to compare."""
+    stored = {}
+    for solved in (True, False):
+        if path(entry, solved).is_file():
+            for cell in nbformat.read(path(entry, solved), as_version=4).cells:
+                if cell.cell_type == "code":
+                    stored[cell["id"] + "-s" * solved] = (cell.outputs, cell.execution_count)
+    return build(entry, lambda cells: exercises.proof(cells, stored))
 
 
 def keep_outputs(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode) -> None:
@@ -193,24 +290,32 @@ def main() -> int:
     parser.add_argument("numbers", nargs="*", help="numbers of lessons, e.g. 01 03; none: all")
     parser.add_argument("--prose", action="store_true", help="only prose has changed: keep the outputs")
     parser.add_argument(
-        "--list", action="store_true", help="print the notebooks, the longest first, and stop"
+        "--proofs", type=Path, help="write what nbval runs into this folder, print it and stop"
     )
     options = parser.parse_args()
-    if options.list:
-        print(*(path.relative_to(ROOT) for path in longest_first()))
+    chosen = choose(options.numbers)
+    if options.proofs:
+        options.proofs.mkdir(parents=True, exist_ok=True)
+        for entry in longest_first():
+            nbformat.write(proof(entry), options.proofs / f"{entry['slug']}.ipynb")
+            print(options.proofs / f"{entry['slug']}.ipynb")
         return 0
     os.environ.setdefault("ASR_SOURCE", "offline")
-    for entry in lessons():
-        if options.numbers and entry["slug"][:2] not in options.numbers:
-            continue
-        notebook, path = build(entry), NOTEBOOKS / f"{entry['slug']}.ipynb"
+    for entry in chosen:
         print(f"{entry['slug']} ...", end=" ", flush=True)
         if options.prose:
-            keep_outputs(notebook, nbformat.read(path, as_version=4))
+            made = {path(entry): build(entry)}
+            if path(entry, solved=True).is_file():
+                made[path(entry, solved=True)] = build(entry, exercises.solved)
+            for place, notebook in made.items():
+                keep_outputs(notebook, nbformat.read(place, as_version=4))
             print("prose only")
         else:
-            print(f"{execute(notebook):.0f} s")
-        nbformat.write(notebook, path)
+            made, seconds = execute_lesson(entry)
+            print(f"{seconds:.0f} s")
+        for place, notebook in made.items():
+            place.parent.mkdir(exist_ok=True)
+            nbformat.write(notebook, place)
     readme = ROOT / "README.md"
     readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
     return 0

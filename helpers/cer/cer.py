@@ -33,4 +33,6 @@ class Cer(evaluate.Metric):
         for number, reference in enumerate(references):
             if not reference.strip():
                 raise ValueError(f"Reference {number} is empty: leave that clip out.")
-        return jiwer.cer(references, predictions)
+        # jiwer knows only the space: a no-break space or a tab would glue two words together.
+        sides = ([" ".join(text.split()) for text in side] for side in (references, predictions))
+        return jiwer.cer(*sides)

@@ -1,4 +1,4 @@
-"""How weights and data arrive. Only `catalog`, `course` and `python -m helpers` import what is in here."""
+"""How weights and data arrive. `catalog`, `course` and `python -m helpers` use it; lessons do not."""
 
 
 class SupplyError(RuntimeError):

@@ -14,7 +14,14 @@ _FOLDERS = {
     "HF_MODULES_CACHE": "modules",
 }
 _SECONDS = "10"
-_PATIENCE = {"HF_HUB_ETAG_TIMEOUT": _SECONDS, "HF_HUB_DOWNLOAD_TIMEOUT": _SECONDS}
+_ON_THE_HUB = {
+    # Else the Hub is told the versions of what is installed, and asked another question for that.
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_ETAG_TIMEOUT": _SECONDS,
+    "HF_HUB_DOWNLOAD_TIMEOUT": _SECONDS,
+    # Else `datasets` and `evaluate` tell Amazon what is loaded, by name: a local folder's path as well.
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+}
 
 
 def source() -> str:
@@ -43,10 +50,10 @@ def set_environment() -> None:
 
     Offline no request may be made (a failing look-up is tried again for some 20 s a file), and what the
     libraries write goes to the course's cache, so that the learner's own stays as it is. On the Hub a server
-    that says nothing is given up after 10 s.
+    that says nothing is given up after 10 s, and no downloads are counted at Amazon.
     """
     if source() == "hub":
-        for name, value in _PATIENCE.items():
+        for name, value in _ON_THE_HUB.items():
             os.environ.setdefault(name, value)
         return
     os.environ.update(_OFFLINE)

@@ -6,7 +6,7 @@ import jiwer
 
 _DESCRIPTION = """Word error rate: substitutions, insertions and deletions over the
 number of words in the references, summed over all texts. 0.04 is 4 %; more than 1 is possible.
-A word is what stands between two spaces."""
+A word is what stands between white space of any kind."""
 
 _INPUTS = """
 Args:
@@ -33,4 +33,6 @@ class Wer(evaluate.Metric):
         for number, reference in enumerate(references):
             if not reference.strip():
                 raise ValueError(f"Reference {number} is empty: leave that clip out.")
-        return jiwer.wer(references, predictions)
+        # jiwer knows only the space: a no-break space or a tab would glue two words together.
+        sides = ([" ".join(text.split()) for text in side] for side in (references, predictions))
+        return jiwer.wer(*sides)

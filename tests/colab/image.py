@@ -27,6 +27,9 @@ _LIST = (Path(__file__).parent / "shipped.txt").read_text(encoding="utf-8")
 SHIPPED = dict(re.findall(r"^([\w.-]+)==(\S+)", _LIST, re.MULTILINE))
 """Package to version on Colab."""
 
+ABSENT = {"notebook", "torchcodec"}
+"""Of these, what the course's own environment has not, nor needs: the look-alike does without."""
+
 FROZEN = ("torch", "torchaudio", "numpy")
 """What the set-up cell must leave alone; of these pip is offered a version that looks newer."""
 
@@ -54,7 +57,7 @@ def with_all_they_need(requirements: Iterable[str]) -> set[str]:
 
 def missing() -> set[str]:
     """Names of the packages that the set-up cell has to install on Colab, beside the course itself."""
-    return with_all_they_need(dependencies()) - with_all_they_need(SHIPPED)
+    return with_all_they_need(dependencies()) - with_all_they_need(SHIPPED.keys() - ABSENT)
 
 
 def _inside(package: str) -> list[Path]:
@@ -66,7 +69,7 @@ def _inside(package: str) -> list[Path]:
 def link_packages(folder: Path) -> None:
     """Make what Colab ships importable from `folder`."""
     folder.mkdir()
-    for package in with_all_they_need(SHIPPED):
+    for package in with_all_they_need(SHIPPED.keys() - ABSENT):
         for top in {file.parts[0] for file in _inside(package)} - {"__pycache__"}:
             if not (folder / top).exists():
                 (folder / top).symlink_to(importlib.metadata.distribution(package).locate_file(top))

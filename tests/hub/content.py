@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 from helpers import catalog
+from helpers.supply.files import MARK
 
 
 def build(root: Path, only: Iterable[str] | None = None) -> Path:
@@ -24,17 +26,24 @@ def build(root: Path, only: Iterable[str] | None = None) -> Path:
         if only is None or row.hub in only:
             folder = root / "models" / row.hub
             folder.mkdir(parents=True)
-            LAYOUTS.get(row.hub, _as_it_is)(Path(catalog.checkpoint(row.hub)), folder)
-            (folder / "README.md").write_text(f"---\nlicense: {row.licence.lower()}\n---\n", encoding="utf-8")
+            LAYOUTS.get(row.hub, _as_it_is)(_offline(catalog.model, row.hub), folder)
+            (folder / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
     for name in dict.fromkeys(row.hub for row in catalog.DATA_SETS):
         if only is None or name in only:
             _data_set(name, root / "datasets" / name)
     return root
 
 
+def _offline(give, *name):
+    """What the catalog gives offline; a folder for a checkpoint."""
+    with mock.patch.dict("os.environ", ASR_SOURCE="offline"):
+        found = give(*name)
+    return Path(found) if isinstance(found, str) else found
+
+
 def _as_it_is(source: Path, folder: Path) -> None:
     for path in source.iterdir():
-        if path.name not in ("SHA256SUMS", "README.md"):
+        if path.name not in (MARK, "SHA256SUMS", "README.md"):
             (folder / path.name).symlink_to(path.resolve())
 
 
@@ -151,40 +160,36 @@ LAYOUTS = {
 }
 
 
-SCRIPTED = ("google/fleurs",)
-"""Data sets whose repository holds a loading script: the Hub keeps their parquet on a branch of its own."""
+STREAMED = ("facebook/multilingual_librispeech",)
+"""Far too large to be fetched as a whole: its train split cannot be read here."""
 
 
 def _data_set(name: str, folder: Path) -> None:
-    """Parquet files with the columns of the offline data set, one a split, and a card that lists them."""
-    from datasets import Audio
+    """The offline parquet files, one a split, and a card that lists them.
 
-    if name in SCRIPTED:
-        folder.mkdir(parents=True)
-        (folder / f"{folder.name}.py").write_text("raise RuntimeError('nobody runs this')", encoding="utf-8")
-        branch = folder.with_name(f"{folder.name}@refs+convert+parquet")
-    configurations: dict[str, list[str]] = {}
-    for row in catalog.DATA_SETS:
-        if row.hub != name:
-            continue
-        data = catalog.dataset(row.hub, row.config, split=row.split)
-        if row.audio:
-            data = data.cast_column("audio", Audio(sampling_rate=16_000))
-        config = row.config or "plain_text"
-        if name in SCRIPTED:
-            path = branch / config / row.split / "0000.parquet"
-        else:
-            path = folder / config / f"{row.split}-00000-of-00001.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data.to_parquet(path, batch_size=16 if row.audio else None)
-        configurations.setdefault(config, []).append(row.split)
-    if name in SCRIPTED:
-        return
+    Where the lessons ask for the parquet that the Hub has made, the owner's own branch holds a script.
+    """
+    from datasets import load_dataset_builder
+
+    converted = folder.with_name(f"{folder.name}@refs+convert+parquet")
     lines = ["---", "configs:"]
-    for config, splits in configurations.items():
+    folder.mkdir(parents=True)
+    for row in (row for row in catalog.DATA_SETS if row.hub == name):
+        config = row.config or "plain_text"
+        files = load_dataset_builder(**_offline(catalog.data, row.hub, row.config)).config.data_files
         lines += [f"- config_name: {config}", "  data_files:"]
-        for split in [*splits, "unused"]:
+        for split in row.splits:
+            path = folder / config / f"{split}-00000-of-00001.parquet"
+            if row.converted:
+                path = converted / config / split / "0000.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(files[split][0])
             lines += [f"  - split: {split}", f"    path: {config}/{split}-*"]
-        # A split that no lesson asks for: who downloads it fetches too much.
-        (folder / config / "unused-00000-of-00001.parquet").write_bytes(b"never read")
-    (folder / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")
+        if name in STREAMED:
+            # Without streaming `load_dataset` fetches all splits of a configuration.
+            (folder / config / "train-00000-of-00001.parquet").write_bytes(b"never read")
+            lines += ["  - split: train", f"    path: {config}/train-*"]
+    if converted.is_dir():
+        (folder / f"{folder.name}.py").write_text("raise RuntimeError('nobody runs this')", encoding="utf-8")
+    else:
+        (folder / "README.md").write_text("\n".join([*lines, "---", ""]), encoding="utf-8")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -28,8 +29,9 @@ MAIN = "main"
 class Fault:
     """What goes wrong for requests whose "METHOD /path" matches `pattern`, and how many `times`.
 
-    `status`: answer with this code and `headers`; `seconds`: wait first; `cut`: close the connection after
-    this share of the bytes asked for; `damage`: change one byte of the content.
+    `status`: answer with this code, `headers` and `body`; `seconds`: wait first; `cut`: close the connection
+    after this share of the bytes asked for; `damage`: change one byte of the content; `drip`: send a header
+    every so many seconds, without end.
     """
 
     pattern: str
@@ -38,6 +40,8 @@ class Fault:
     seconds: float = 0
     cut: float | None = None
     damage: bool = False
+    body: bytes = b""
+    drip: float = 0
     times: float = float("inf")
 
 
@@ -104,9 +108,12 @@ class Repositories:
 
 
 class Hub:
-    """The server, started by `with`. `requests` lists what was asked, as (method, path, range)."""
+    """The server, started by `with`. `requests` lists what was asked, as (method, path, range).
 
-    def __init__(self, root: Path):
+    `certificate`: a PEM file with key and certificate, for https.
+    """
+
+    def __init__(self, root: Path, certificate: Path | None = None):
         self.repositories = Repositories(root)
         self.connections: list[socket.socket] = []
         self.faults: list[Fault] = []
@@ -114,6 +121,11 @@ class Hub:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
 
     def __enter__(self) -> Hub:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -161,8 +173,10 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             hub.requests.append((self.command, path, self.headers.get("Range", "")))
             self.now = hub.fault(f"{self.command} {path}")
             time.sleep(self.now.seconds)
+            if self.now.drip:
+                return self.drip()
             if self.now.status:
-                return self.answer(self.now.status, b"", self.now.headers)
+                return self.answer(self.now.status, self.now.body, self.now.headers)
             # A revision may hold slashes, which the libraries quote: routes are told apart before unquoting.
             for pattern, route in ROUTES:
                 if found := re.fullmatch(pattern, address.path):
@@ -172,6 +186,17 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         do_HEAD = do_GET
         do_POST = do_GET
+
+        def drip(self):
+            with contextlib.suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+                for number in range(100):
+                    self.wfile.write(b"X-%d: slow\r\n" % number)
+                    time.sleep(self.now.drip)
+            self.close_connection = True
+
+        def listing(self, parts, query):
+            self.answer_json([])
 
         def info(self, parts, query):
             kind, name, revision = parts["kind"], parts["name"], parts["revision"] or MAIN
@@ -275,6 +300,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     name = r"(?P<name>[^/]+/[^/]+)"
     api = rf"/api/(?P<kind>models|datasets)/{name}"
     ROUTES = [
+        (r"/api/models", Handler.listing),
         (rf"{api}(?:/revision/(?P<revision>[^/]+))?", Handler.info),
         (rf"{api}/refs", Handler.refs),
         (rf"{api}/tree/(?P<revision>[^/]+)(?:/(?P<path>.+))?", Handler.tree),

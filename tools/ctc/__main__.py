@@ -36,7 +36,7 @@ def arguments(values=None):
         "--assets", type=Path, default=Path("helpers/assets"), help="where the checkpoints go"
     )
     parser.add_argument(
-        "--whisper", type=Path, help="Whisper base as a Transformers folder (helpers.offline makes it)"
+        "--whisper", type=Path, help="Whisper base as a Transformers folder (default: the course's own)"
     )
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--minutes", type=float, help="limit of the training")
@@ -61,9 +61,9 @@ def start(options, corpus):
         model.set_positions(tiny)
         return tiny
     if options.whisper is None:
-        from helpers import offline
+        from helpers import catalog
 
-        options.whisper = offline.path("whisper-base")
+        options.whisper = catalog.model("openai/whisper-base")
     from transformers import WhisperFeatureExtractor, WhisperModel
 
     whisper = WhisperModel.from_pretrained(options.whisper, dtype=torch.float32).eval()

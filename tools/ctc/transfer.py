@@ -7,7 +7,7 @@ squares on some clips; positions are made by `model.set_positions`. No gradient 
 
 import torch
 
-from helpers.encoder import whisper_layers
+from helpers.supply.encoder import whisper_layers
 from tools.ctc.model import START, build, set_positions
 
 

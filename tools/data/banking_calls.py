@@ -6,12 +6,13 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import soxr
 
-from helpers import audio
 from tools.data import clips
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "banking-calls"
+FRONT = front("en", "Telephone banking requests", "en-US", {"train": "data.parquet"})
 LANGUAGE = "en"
 TEXT_COLUMN = "transcription"
 ROW_GROUP = 40
@@ -78,7 +79,7 @@ def telephone(samples, seed):
     from scipy.signal import butter, sosfiltfilt
 
     drawn = np.random.default_rng(seed)
-    narrow = audio.resample(samples, clips.RATE, RATE)
+    narrow = soxr.resample(samples, clips.RATE, RATE)
     narrow = sosfiltfilt(butter(4, (300, 3400), "bandpass", fs=RATE, output="sos"), narrow)
     noise = (
         drawn.standard_normal(len(narrow)) * np.sqrt(np.mean(narrow**2)) / 10 ** (drawn.uniform(28, 38) / 20)
@@ -136,13 +137,7 @@ def build():
 def card(facts):
     """The data set's README.md."""
     return f"""\
----
-language: en
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: Telephone banking requests
-size_categories: [n<1K]
----
+{FRONT}
 
 # Telephone banking requests
 

@@ -22,6 +22,24 @@ Nobody speaks here: every clip is synthetic speech. It is cleaner, more even and
 error rate measured on it flatters every model. Compare models with it; do not quote it as a benchmark."""
 
 
+def front(language, title, config, splits):
+    """The card's YAML. By `configs` `load_dataset` finds a split (name to file) in the folder."""
+    files = "\n".join(f"  - split: {split}\n    path: {file}" for split, file in splits.items())
+    return f"""\
+---
+language: {language}
+license: cc-by-4.0
+task_categories: [automatic-speech-recognition]
+pretty_name: {title}
+size_categories: [n<1K]
+configs:
+- config_name: {config}
+  data_files:
+{files}
+---
+"""
+
+
 def facts(paths, levels, rate, each, rows):
     """The measured figures a card is filled with."""
     seconds = levels[:, 2]

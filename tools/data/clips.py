@@ -7,11 +7,12 @@ import tempfile
 
 import numpy as np
 import soundfile
+import soxr
 
-from helpers import audio
+from helpers.audio import SAMPLE_RATE
 from tools.speech import kokoro
 
-RATE = audio.SAMPLE_RATE
+RATE = SAMPLE_RATE
 OPUS_LEVEL = 0.83  # libsndfile's 0 (256 kbit/s) to 1 (6 kbit/s): about 45 kbit/s for speech at 16 kHz
 ROOM_TONE = 10 ** (-66 / 20)  # RMS of full scale
 SILENCE = 0.004  # peak of full scale under which a reading has not begun or has ended
@@ -30,7 +31,7 @@ def speak(text, voice, language, speed=1.0, threads=2):
         return np.load(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     samples, rate = kokoro.speak_phonemes(symbols, voice, speed, threads)
-    samples = audio.resample(samples, rate, RATE)
+    samples = soxr.resample(samples, rate, RATE)
     with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as part:
         np.save(part, samples)
     os.replace(part.name, target)

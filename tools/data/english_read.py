@@ -6,9 +6,10 @@ import zlib
 from pathlib import Path
 
 from tools.data import clips
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "english-read"
+FRONT = front("en", "English read sentences", "clean", {"validation": "data.parquet"})
 LANGUAGE = "en"
 TEXT_COLUMN = "text"
 ROW_GROUP = 25
@@ -80,13 +81,7 @@ def build():
 def card(facts):
     """The data set's README.md."""
     return f"""\
----
-language: en
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: English read sentences
-size_categories: [n<1K]
----
+{FRONT}
 
 # English read sentences
 

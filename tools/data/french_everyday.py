@@ -4,9 +4,10 @@ import csv
 from pathlib import Path
 
 from tools.data import french_medical
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "french-everyday"
+FRONT = front("fr", "Everyday French sentences", "default", {"train": "data.parquet"})
 LANGUAGE = french_medical.LANGUAGE
 TEXT_COLUMN = french_medical.TEXT_COLUMN
 ROW_GROUP = french_medical.ROW_GROUP
@@ -30,13 +31,7 @@ def build():
 def card(facts):
     """The data set's README.md."""
     return f"""\
----
-language: fr
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: Everyday French sentences
-size_categories: [n<1K]
----
+{FRONT}
 
 # Everyday French sentences
 

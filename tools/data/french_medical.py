@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from tools.data import clips, table
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 from tools.speech import kokoro
 
 NAME = "french-medical"
+FRONT = front("fr", "French medical reports", "default", {"train": "data.parquet"})
 LANGUAGE = "fr"
 TEXT_COLUMN = "sentence"
 ROW_GROUP = 50
@@ -71,9 +72,9 @@ def samples(row):
 
 def transcript(text):
     """The spelling that is compared: lower case, no punctuation."""
-    from helpers import metrics
+    from helpers.normalising import normalise
 
-    return metrics.normalise(text, LANGUAGE)
+    return normalise(text, LANGUAGE)
 
 
 def build():
@@ -143,13 +144,7 @@ def card(facts):
         for name, parts in VOICES.items()
     )
     return f"""\
----
-language: fr
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: French medical reports
-size_categories: [n<1K]
----
+{FRONT}
 
 # French medical reports
 

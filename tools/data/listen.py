@@ -5,7 +5,7 @@ import hashlib
 import jiwer
 import numpy as np
 
-from helpers import audio, offline
+from helpers import audio, catalog
 from tools.data import table
 from tools.speech import kokoro
 
@@ -20,7 +20,7 @@ def transcribe(clips, language):
     from faster_whisper.tokenizer import Tokenizer
     from tqdm.auto import tqdm
 
-    model = WhisperModel(str(offline.path("whisper-base-ctranslate2")), device="cpu", compute_type="int8")
+    model = WhisperModel(catalog.model("Systran/faster-whisper-base"), device="cpu", compute_type="int8")
     tokenizer = Tokenizer(model.hf_tokenizer, True, task="transcribe", language=language)
     digits = [i for i in range(tokenizer.eot) if any(c.isdigit() for c in tokenizer.decode([i]))]
     texts = []

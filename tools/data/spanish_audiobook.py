@@ -6,9 +6,10 @@ import zlib
 from pathlib import Path
 
 from tools.data import clips
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "spanish-audiobook"
+FRONT = front("es", "Spanish audiobook", "spanish", {"dev": "data.parquet"})
 LANGUAGE = "es"
 TEXT_COLUMN = "transcript"
 ROW_GROUP = 8
@@ -93,13 +94,7 @@ def build():
 def card(facts):
     """The data set's README.md."""
     return f"""\
----
-language: es
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: Spanish audiobook
-size_categories: [n<1K]
----
+{FRONT}
 
 # Spanish audiobook: {TITLE}
 

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import metrics
+from helpers.normalising import normalise
 from tools.data import clips
-from tools.data.card import LICENCE, LISTENER, SYNTHETIC, making
+from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "turkish-sentences"
+FRONT = front(
+    "tr",
+    "Turkish sentences in an accent",
+    "tr_tr",
+    {split: f"{split}.parquet" for split in ("train", "validation", "test")},
+)
 LANGUAGE = "tr"
 TEXT_COLUMN = "raw_transcription"
 ROW_GROUP = 60
@@ -45,7 +51,7 @@ def rows():
 
 def transcript(text):
     """The spelling that fleurs calls transcription: lower case, no punctuation."""
-    return re.sub("['’]", "", metrics.normalise(text, LANGUAGE))
+    return re.sub("['’]", "", normalise(text, LANGUAGE))
 
 
 def samples(row):
@@ -93,13 +99,7 @@ def build():
 def card(facts):
     """The data set's README.md."""
     return f"""\
----
-language: tr
-license: cc-by-4.0
-task_categories: [automatic-speech-recognition]
-pretty_name: Turkish sentences in an accent
-size_categories: [n<1K]
----
+{FRONT}
 
 # Turkish sentences in an accent
 

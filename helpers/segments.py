@@ -1,0 +1,102 @@
+"""Segments of speech: what pipelines and libraries give, in one form and checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+_READING_SPEED = 15
+"""Characters a second, to guess how long a last segment without an end stays."""
+
+
+_WITH_TIMES = "call the pipeline with return_timestamps=True"
+
+
+class Segment(NamedTuple):
+    """A stretch of speech: start and end in seconds, and what is said there."""
+
+    start: float
+    end: float
+    text: str
+
+
+def read_segments(segments, duration: float | None = None) -> list[Segment]:
+    """Bring segments of any usual form into one, and check them.
+
+    Args:
+        segments: what the Transformers pipeline gives (its whole result, the list under "chunks", or dicts
+            with "timestamp": (start, end) and "text"), what OpenAI's whisper gives (a dict with
+            "segments"), tuples (start, end, text), dicts or objects with start, end and text
+            (faster-whisper). Times in seconds; the last end may be None.
+        duration: length of the clip in seconds; the end of a last segment that has none. Without it that
+            segment stays as long as its text takes to read, at least one second.
+
+    Returns:
+        Segments in the order given, white space in the texts reduced to single spaces, without empty texts.
+
+    Raises:
+        TypeError: not a series of segments.
+        ValueError: no segment with text; a time that is missing, negative, NaN or infinite; an end before
+            its start; a start before the start of the segment before. The message names the segment.
+    """
+    if isinstance(segments, Mapping):
+        segments = segments.get("chunks", segments.get("segments"))
+        if segments is None:
+            raise ValueError(f"The result has no 'chunks': {_WITH_TIMES}.")
+    if isinstance(segments, str) or not isinstance(segments, Iterable):
+        raise TypeError(f"Cannot read segments from {type(segments).__name__}: pass a list of them.")
+    parts = [_parts(segment, number) for number, segment in enumerate(segments)]
+    checked, earliest = [], 0.0
+    for number, (start, end, text) in enumerate(parts):
+        text = " ".join(text.split())
+        if start is None and end is None:
+            raise ValueError(f"Segment {number} has no times: {_WITH_TIMES}.")
+        start = _seconds(start, number, "start")
+        if start < earliest:
+            raise ValueError(
+                f"Segment {number} starts at {start} s, before the one ahead of it: sort them by time."
+            )
+        if end is None and number == len(parts) - 1:
+            end = start + max(1.0, len(text) / _READING_SPEED) if duration is None else max(start, duration)
+        end = _seconds(end, number, "end")
+        if end < start:
+            raise ValueError(
+                f"Segment {number} ends at {end} s, before its start at {start} s: check its times."
+            )
+        earliest = start
+        if text:
+            checked.append(Segment(start, end, text))
+    if not checked:
+        raise ValueError("There is no segment with text: is the clip silent, or return_timestamps missing?")
+    return checked
+
+
+def _parts(segment, number: int) -> tuple[object, object, str]:
+    if isinstance(segment, Mapping):
+        times, text = (
+            segment.get("timestamp", (segment.get("start"), segment.get("end"))),
+            segment.get("text"),
+        )
+        if not isinstance(times, (tuple, list)) or len(times) != 2:
+            raise TypeError(f"Segment {number} has the timestamp {times!r}: give (start, end).")
+        start, end = times
+    elif all(hasattr(segment, name) for name in ("start", "end", "text")):
+        start, end, text = segment.start, segment.end, segment.text
+    elif isinstance(segment, (tuple, list)) and len(segment) == 3:
+        start, end, text = segment
+    else:
+        raise TypeError(f"Segment {number} is {segment!r}: pass (start, end, text), or a dict with them.")
+    if not isinstance(text, str):
+        raise TypeError(f"The text of segment {number} is {type(text).__name__}: pass a string.")
+    return start, end, text
+
+
+def _seconds(time, number: int, name: str) -> float:
+    try:
+        time = float(time)
+    except (TypeError, ValueError):
+        raise ValueError(f"The {name} of segment {number} is {time!r}: give it in seconds.") from None
+    if not math.isfinite(time) or time < 0:
+        raise ValueError(f"The {name} of segment {number} is {time} s: give 0 or more.")
+    return time

@@ -1,0 +1,46 @@
+"""One lesson on a look-alike of Colab, from a notebook alone in an empty folder: `make test-hub`."""
+
+import shutil
+import subprocess
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from tests.colab import image
+from tests.hub import client, content, loading
+from tests.hub.server import Hub
+from tools import notebooks
+
+LESSON = "02_ctc_probing"
+"""It needs most of what Colab lacks, and data sets and checkpoints from the Hub."""
+
+
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory):
+    return image.Colab(tmp_path_factory.mktemp("machine") / "colab")
+
+
+def test_a_notebook_alone_on_colab(colab, tmp_path):
+    home, content_folder = tmp_path / "home", tmp_path / "content"
+    home.mkdir()
+    content_folder.mkdir()
+    notebook = shutil.copy(notebooks.NOTEBOOKS / f"{LESSON}.ipynb", content_folder)
+    before = colab.packages()
+    with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(LESSON)).repositories)) as server:
+        environment = client.environment(server.url, home) | colab.environment
+        environment["PYTHONPATH"] = str(client.GUARD)
+        del environment["ASR_SOURCE"]
+        command = [colab.python, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
+        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}", notebook]
+        result = subprocess.run(command, env=environment, cwd=content_folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert client.left_loopback(home) == ""
+    assert f"Lesson {LESSON[:2]} · source: hub" in client.printed(notebook), "on Colab the Hub is the default"
+    assert server.asked("GET .*/resolve/")
+
+    after = colab.packages()
+    assert {name for name in after if after[name] != before.get(name)} == image.missing() | {"asr-course"}
+    assert before.items() <= after.items(), "something that was there has changed"
+    for package in image.FROZEN:
+        assert canonicalize_name(package) in before
+        assert not (colab.site / package).exists()

@@ -1,0 +1,35 @@
+"""Every lesson from top to bottom with ASR_SOURCE=hub, against the Hub on loopback: `make test-hub`.
+
+Each runs in a fresh kernel with an empty cache, and finds on the Hub what its code names and nothing else.
+"""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.hub import client, content, loading
+from tests.hub.server import Hub
+from tools import notebooks
+
+
+@pytest.mark.parametrize("slug", [entry["slug"] for entry in notebooks.longest_first()])
+def test_a_lesson_on_the_hub(slug, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(slug)).repositories)) as server:
+        command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
+        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}"]
+        command += [f"--output-dir={tmp_path}", "--output=executed"]
+        result = subprocess.run(
+            [*command, str(notebooks.NOTEBOOKS / f"{slug}.ipynb")],
+            env=client.environment(server.url, home),
+            capture_output=True,
+            text=True,
+        )
+    assert result.returncode == 0, result.stderr
+    assert client.left_loopback(home) == ""
+    assert server.asked("GET .*/resolve/")
+    text = client.printed(tmp_path / "executed.ipynb")
+    assert f"Lesson {slug[:2]} · source: hub" in text
+    assert "is replaced by" not in text, "on the Hub nothing is stood in for"
