@@ -539,7 +539,7 @@ def encode(encoder, rows, batch_size=4):
     return encoded
 
 
-# %%
+# %% tags=["nbval-check-output"]
 from math import ceil
 
 longest = max(max(part["seconds"]) for part in data.values())
@@ -632,10 +632,8 @@ with course.timed("transcribing"):
 show_scores(scores)
 
 # %% tags=["nbval-check-output"]
-clips = [audio.read(sound) for sound in raw["test"]["audio"]]
 for index in range(2):
-    display(players.listen(clips[index], 16_000, f"clip {index}"))
-    display(show.diff(targets["test"][index], before["test"][index], code))
+    display(show.diff(targets["test"][index], before["test"][index], code, title=f"clip {index}"))
 
 # %% [markdown]
 # Many errors are spellings: *artroplastie* is said as *arthroplastie* is. Others are mishearings, such as
@@ -644,8 +642,8 @@ for index in range(2):
 #
 # First, the short windows: what do they save, and do they change the text?
 
-# %%
-few = data["test"].select(range(min(8, len(clips))))
+# %% tags=["nbval-check-output"]
+few = data["test"].select(range(min(8, len(data["test"]))))
 for seconds in (30, SECONDS):
     with course.timed(f"{len(few)} clips in windows of {seconds} s"):
         texts = transcribe(fresh_model(), encode(short_encoder(seconds), few), encoded_collator)
@@ -760,9 +758,9 @@ show.figure(
 
 # %% [markdown]
 # During warm-up the learning rate is still small, and the loss falls slowly: for 12 steps here, for 500 in
-# the recipe. If the loss has not fallen well after it, it will not fall later: then check the labels. Where
-# the training loss goes on falling while the validation loss has stopped, the model learns the clips by
-# heart.
+# the recipe. If it has not fallen soon after, check the labels. The training loss drops where the clips come
+# round again (after each 61 steps here): these the model has seen. Where it goes on falling while the
+# validation loss has stopped, the model learns the clips by heart.
 
 # %% [markdown]
 # ## After training
@@ -798,18 +796,28 @@ show_scores(scores)
 # %%
 final = scores[f"{SHARE:.0%} trained"]
 interval = metrics.confidence_interval(targets["test"], after["test"], code)
-print(f"WER {final['WER']:.1%}; 95 % of draws of {len(clips)} such clips lie between {interval.low:.1%} "
-      f"and {interval.high:.1%}.")  # fmt: skip
+print(f"WER {final['WER']:.1%}; 95 % of draws of {len(after['test'])} such clips lie between "
+      f"{interval.low:.1%} and {interval.high:.1%}.")  # fmt: skip
 if folder.parent == Path(runs.name):  # the course's own corpus
     assert final["WER"] < 0.6 * scores["before"]["WER"]
     assert final["trained terms"] > 0.7
     assert final["WER, everyday"] - scores["before"]["WER, everyday"] < 0.06
 
 # %% [markdown]
-# GOAL
+# Terms that training said gain most. New terms gain far less: fine-tuning teaches *these* words, not
+# medicine. The remedy is data with the words you need. The last column is the price. `SHARE` sets the
+# balance: more of the new weights, more terms and less of the old French.
 #
+# We had set ourselves a goal: 80 % of the trained terms, at no more than 2 points lost on everyday French.
+# When this lesson was written, offline on a CPU, the trained weights wrote 104 of 125 terms right (83 %) and
+# lost 5.8 points; the mean wrote 101 right (81 %) and lost 2.9, which is 15 of 511 words. So the goal is
+# reached for the terms and missed for everyday French.
+#
+# Two reasons to trust the figures less: `SHARE`, steps and learning rate were chosen with a view of these
+# same test clips, and the voices are those of the training.
 
 # %%
+clips = [audio.read(sound) for sound in raw["test"]["audio"]]
 for index in range(2):
     display(players.listen(clips[index], 16_000, f"clip {index}"))
     display(show.diff(targets["test"][index], before["test"][index], code, title="before"))
@@ -1025,8 +1033,8 @@ pd.DataFrame(
 # %% [markdown]
 # The same weights need not give the same text. faster-whisper fills the *picture* up with zeros, Transformers
 # the *sound*, and silence is darker than zero; rounding to integers and other windows change a little more.
-# Where two tokens are about equally likely, that decides between them. Six clips are too few to tell whether
-# the WER suffers, so the fastest method transcribes the whole test set.
+# Where two tokens are about equally likely, that decides between them. So few clips do not tell whether the
+# WER suffers, so the fastest method transcribes the whole test set.
 
 # %%
 heard = [unpadded(loaded[usable[-1]], clip) for clip in course.progress(clips, fastest)]
@@ -1039,10 +1047,10 @@ if folder.parent == Path(runs.name):
 # %% [markdown]
 # ## Live
 #
-# A doctor dictates and wants to see words *now*. One transcribes the sound so far, again every second, and
-# confirms the words at its beginning that **two passes in a row** agree on; the end of an unfinished sentence
-# is a guess. A second of silence ends the utterance. Servers such as WhisperLive work like this. Here the
-# stream is two clips with pauses, in pieces of one second.
+# A doctor dictates and wants to see words *now*. So one transcribes the sound so far, again every second, and
+# takes as settled the words at its beginning that **two passes in a row** agree on; the end of an unfinished
+# sentence is a guess. A second of silence ends the utterance. Servers such as WhisperLive work like this.
+# Here the stream is two clips with pauses, in pieces of one second.
 
 # %% tags=["tested"]
 from itertools import takewhile
@@ -1058,23 +1066,21 @@ def agreed(previous, words):
 engine = loaded[usable[-1]]
 pause = np.zeros(2 * 16_000, np.float32)
 stream = np.concatenate([part for clip in clips[:2] for part in (clip, pause)])
-sound, confirmed, previous = np.zeros(0, np.float32), [], []
+sound, previous = np.zeros(0, np.float32), []
 for start in range(0, len(stream), 16_000):
     piece = stream[start : start + 16_000]
     sound = np.concatenate([sound, piece])
     over = np.abs(piece).max() < 0.02
     words = previous if over else unpadded(engine, sound).split()
-    confirmed += (words if over else agreed(previous, words))[len(confirmed) :]
+    settled = words if over else agreed(previous, words)
     if words:
-        print(f"{len(sound) / 16_000:4.0f} s  {' '.join(confirmed)} … {' '.join(words[len(confirmed) :])}")
-    previous = words
-    if over:
-        sound, confirmed, previous = sound[:0], [], []
+        print(f"{len(sound) / 16_000:4.0f} s  {' '.join(settled)} … {' '.join(words[len(settled) :])}")
+    sound, previous = (sound[:0], []) if over else (sound, words)
 
 # %% [markdown]
-# Left of the dots stand the confirmed words: they are shown for good, right or wrong. What stands right of
-# them may still change. Each pass hears the whole utterance again, and Whisper's window ends at 30 s: a
-# stream without pauses needs cutting.
+# Left of the dots stands what this pass and the one before agree on, right of them what only this pass has
+# heard. A word on the left that a later pass hears differently goes back to the right. Each pass hears the
+# whole utterance again, and Whisper's window ends at 30 s: a stream without pauses needs cutting.
 
 # %% [markdown]
 # ## Exercises
