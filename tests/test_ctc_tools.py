@@ -3,6 +3,7 @@
 import hashlib
 import random
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,21 @@ def test_wordnets_examples_are_taken_and_its_definitions_left(tmp_path, monkeypa
     assert texts.examples(seed=1) == texts.examples(seed=1)
 
 
+def test_novels_are_read_from_the_r_package_but_for_the_one_that_tests(tmp_path, monkeypatch):
+    def record(*lines):
+        strings = b"".join(b"\0\x04\0\x09" + len(line).to_bytes(4, "big") + line.encode() for line in lines)
+        return len(strings).to_bytes(4, "big") + zlib.compress(b"X\n\0\0" + strings)
+
+    monkeypatch.setattr(texts, "NOVELS", tmp_path / "Rdata.rdb")
+    with pytest.raises(FileNotFoundError, match="apt-get install r-cran-janeaustenr"):
+        texts.novels()
+    texts.NOVELS.write_bytes(
+        record("EMMA", "By Jane Austen", "", "Mr. Elton was", "very late. Emma was not.")
+        + record("SENSE AND SENSIBILITY", "", "The family had long been settled.")
+    )
+    assert set(texts.novels()) == {"Mister Elton was very late.", "Emma was not."}
+
+
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite speaks")
 def test_flite_speaks_with_several_voices():
     spoken = [synthesise.flite_clip("The snow had begun.", random.Random(seed)) for seed in range(8)]
@@ -99,20 +115,42 @@ def test_greedy_collapses_repeats_before_it_drops_blanks():
         lambda audio, rng: augment.add_noise(audio, 10, rng),
         lambda audio, rng: augment.reverberate(audio, 0.3, rng),
         lambda audio, rng: augment.telephone(audio),
-        augment.augment,
+        lambda audio, rng: augment.muffle(audio, 3000),
+        lambda audio, rng: augment.talk_over(audio, [tone(0.5, 300), tone(3, 700)], 10),
     ],
 )
 def test_augmentation_gives_finite_float32_of_plausible_length(change):
     audio = tone()
     changed = change(audio, np.random.default_rng(0))
     assert changed.dtype == np.float32 and np.isfinite(changed).all()
-    assert 0.7 * len(audio) < len(changed) < 1.3 * len(audio)
+    assert 0.9 * len(audio) < len(changed) < 1.1 * len(audio)
+
+
+def test_the_mixture_of_all_augmentations_keeps_the_whole_clip_and_adds_at_most_a_second_of_silence():
+    audio, rng = tone(), np.random.default_rng(0)
+    changed = [augment.augment(audio, rng, others=[tone(2, 300)]) for _ in range(60)]
+    assert all(part.dtype == np.float32 and np.isfinite(part).all() for part in changed)
+    assert all(RATE / 1.16 < len(part) < RATE / 0.86 + 1.2 * RATE for part in changed)
+    assert len({len(part) for part in changed}) > 20
 
 
 def test_noise_has_the_ratio_asked_for():
     audio = tone()
     noise = augment.add_noise(audio, 12, np.random.default_rng(0), colour=1.0) - audio
     assert 10 * np.log10((audio**2).mean() / (noise**2).mean()) == pytest.approx(12, abs=0.1)
+
+
+def test_other_talkers_are_as_quiet_as_asked_for():
+    audio = tone()
+    behind = augment.talk_over(audio, [tone(0.4, 300), 0.01 * tone(2, 700)], 9) - audio
+    assert 10 * np.log10((audio**2).mean() / (behind**2).mean()) == pytest.approx(9, abs=0.1)
+
+
+def test_muffled_speech_has_lost_its_high_tones_only():
+    for pitch, left in ((500, 1.0), (6000, 0.0)):
+        audio = tone(pitch=pitch)
+        muffled = augment.muffle(audio, 3000)
+        assert np.sqrt((muffled**2).mean() / (audio**2).mean()) == pytest.approx(left, abs=0.05)
 
 
 # the network
@@ -313,3 +351,37 @@ def test_training_goes_on_where_it_stopped(tmp_path):
     again = train.train(model.build("tiny"), corpus, {}, tmp_path, steps=6, **settings)
     assert [point["step"] for point in first] == [2, 4]
     assert [point["step"] for point in again] == [2, 4, 6]
+
+
+def test_the_mean_of_weights_lies_between_the_first_and_the_last_and_is_kept(tmp_path):
+    corpus = train.Corpus(tmp_path)
+    corpus.clips = [((tone(1 + 0.1 * at) * 32767).astype(np.int16), "A B", "en", "human") for at in range(6)]
+    network = model.build("tiny")
+    first = network.lm_head.bias.detach().clone()
+    settings = {"seconds": 6.0, "report": 2, "warm_up": 1, "head_steps": 0, "memory": 0.5}
+    train.train(network, corpus, {}, tmp_path, steps=1, **settings)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    last = network.lm_head.bias.detach()
+    assert torch.allclose(
+        state["mean"]["lm_head.bias"], first.lerp(last, 0.9), atol=1e-6
+    )  # step 1: 1 / 10 kept
+    assert state["mean"].keys() == network.state_dict().keys()
+    train.train(network, corpus, {}, tmp_path, steps=2, **settings)
+    again = torch.load(tmp_path / "state.pt", weights_only=True)["mean"]["lm_head.bias"]
+    moved = state["mean"]["lm_head.bias"].lerp(network.lm_head.bias.detach(), 1 - 2 / 11)
+    assert torch.allclose(again, moved, atol=1e-6)
+
+
+def test_a_corpus_takes_in_the_parts_that_come_later(tmp_path):
+    def write(number):
+        rows = [synthesise._row("Hello.", tone(1.5), RATE, "en", "tone", "joe", "train")]
+        synthesise._write(rows, tmp_path / f"joe-en-{number:03d}.parquet")
+
+    write(0)
+    corpus = train.Corpus(tmp_path)
+    drawn = train.batches(corpus, {}, 100, 0, 0)
+    next(drawn)
+    write(1)
+    for _ in range(4):  # 240 clips are drawn at a time: 1.5 s each, three or four batches
+        next(drawn)
+    assert len(corpus.clips) == 2

@@ -1,4 +1,4 @@
-"""Make synthetic speech less clean: speed, rooms, noise, telephone.
+"""Make synthetic speech less clean: speed, rooms, noise, other talkers, telephone.
 
 Every function takes and gives float32 (samples,) at 16 kHz.
 """
@@ -47,14 +47,46 @@ def telephone(audio):
     return scipy.signal.resample_poly(narrow, 2, 1)[: len(audio)].astype(np.float32)
 
 
-def augment(audio, rng, human=False):
-    """A random mixture of all of these; half the clips keep their own speed, human ones their own line."""
-    if rng.random() < 0.5:
-        audio = change_speed(audio, rng.uniform(0.92, 1.12))
-    if rng.random() < 0.25:
-        audio = reverberate(audio, rng.uniform(0.1, 0.4), rng)
+def talk_over(audio, others, decibels):
+    """Add other clips (float32 at 16 kHz, repeated or cut to length), together `decibels` below the audio."""
+    chorus = np.zeros(len(audio), np.float32)
+    for other in others:
+        chorus += np.resize(other, len(audio)) / (np.sqrt((other**2).mean()) + 1e-9)
+    ratio = np.sqrt((audio**2).mean() / ((chorus**2).mean() + 1e-9)) * 10 ** (-decibels / 20)
+    return (audio + ratio * chorus).astype(np.float32)
+
+
+def muffle(audio, hertz):
+    """Cut what lies above `hertz`, as old records and strong compression do."""
+    lowpass = scipy.signal.butter(6, hertz, fs=SAMPLE_RATE, output="sos")
+    return scipy.signal.sosfilt(lowpass, audio).astype(np.float32)
+
+
+def surround(audio, before, after):
+    """Silence of so many seconds before and after; comes before rooms and noise, which fill it."""
+    return np.pad(audio, (int(before * SAMPLE_RATE), int(after * SAMPLE_RATE)))
+
+
+def augment(audio, rng, human=False, others=()):
+    """A random mixture of all of these; a third of the clips keep their own speed, human ones their own line.
+
+    `others` are clips of which a random one to three may be heard behind this one.
+    """
+    if rng.random() < 0.65:
+        audio = change_speed(audio, rng.uniform(0.87, 1.15))
+    if rng.random() < 0.3:
+        audio = surround(audio, *rng.uniform(0, 0.6, 2))
+    if rng.random() < 0.35:
+        audio = reverberate(audio, rng.uniform(0.1, 0.6), rng)
+    if len(others) and rng.random() < 0.12:
+        chosen = rng.permutation(len(others))[: rng.integers(1, 4)]
+        audio = talk_over(audio, [others[at] for at in chosen], rng.uniform(8, 25))
     if rng.random() < 0.4:
-        audio = add_noise(audio, rng.uniform(12, 40), rng)
-    if not human and rng.random() < 0.15:
-        audio = telephone(audio)
+        audio = add_noise(audio, rng.uniform(8, 40), rng)
+    if not human:
+        line = rng.random()
+        if line < 0.12:
+            audio = telephone(audio)
+        elif line < 0.27:
+            audio = muffle(audio, rng.uniform(2800, 7000))
     return audio

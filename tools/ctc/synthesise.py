@@ -42,13 +42,27 @@ def speakers():
     return [name for name in kokoro.voices() if name[0] in "ab" and name not in RESERVED]
 
 
+def foreigners():
+    """Kokoro's voices of other languages: with English phonemes, further speakers, some with an accent."""
+    return [name for name in kokoro.voices() if name[0] not in "ab"]
+
+
 def kokoro_clip(text, rng):
-    """One sentence by a random voice, a third of the time by the mean of two voices (a new speaker)."""
+    """One sentence by a random voice, a third of the time by the mean of two voices (a new speaker).
+
+    Another third is read by a voice of another language, half of them mixed with an English one.
+    """
     british = rng.random() < 0.3
     names = [name for name in speakers() if name.startswith("b" if british else "a")]
-    chosen = rng.sample(names, 2) if rng.random() < 0.35 else [rng.choice(names)]
+    kind = rng.random()
+    if kind < 0.35:
+        chosen = rng.sample(names, 2)
+    elif kind < 0.65:
+        chosen = [rng.choice(names)]
+    else:
+        chosen = [rng.choice(foreigners()), *rng.sample(names, rng.randrange(2))]
     accent = "en-gb" if british else "en-us"
-    audio, rate = kokoro.speak(text, kokoro.blend(chosen), accent, rng.uniform(0.9, 1.25))
+    audio, rate = kokoro.speak(text, kokoro.blend(chosen), accent, rng.uniform(0.85, 1.25))
     return audio, rate, "+".join(chosen)
 
 
@@ -136,6 +150,11 @@ def flite_clip(text, rng):
     return audio, rate, f"flite_{voice}"
 
 
+def quick_clip(text, rng):
+    """One sentence by any of the synthesisers that take next to no time."""
+    return rng.choice((hibari_clip, hibari_clip, joe_clip, joe_clip, flite_clip))(text, rng)
+
+
 def formant_clip(text, rng):
     """espeak-ng's own voice: robotic, but at no cost."""
     variant = rng.choice(FORMANT_VARIANTS)
@@ -195,9 +214,9 @@ def _write(rows, path):
 def source(name, count, folder, seed=0, first=0, language="en"):
     """Write the parts of one source that are missing. `count` clips, taken from the sentences at `first` on.
 
-    `name` is kokoro, hibari, joe, flite (which reads WordNet's examples), formant, unseen (reserved voices,
-    for testing), all English, or human (the telephone prompts of a `language`; then `count` and `first` do
-    not matter).
+    `name` is kokoro, hibari, joe, flite, quick (the former three), formant, unseen (reserved voices, for
+    testing), all English, or human (the telephone prompts of a `language`; then `count` and `first` do not
+    matter). Kokoro reads `texts.mixture`, Flite WordNet's examples, quick novels, the others `texts.collect`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -211,11 +230,13 @@ def source(name, count, folder, seed=0, first=0, language="en"):
         "hibari": hibari_clip,
         "joe": joe_clip,
         "flite": flite_clip,
+        "quick": quick_clip,
         "formant": formant_clip,
         "unseen": unseen_clip,
     }[name]
     split = "test" if name == "unseen" else "train"
-    lines = texts.examples(seed) if name == "flite" else texts.collect(24_000, seed)
+    written = {"kokoro": texts.mixture, "flite": texts.examples, "quick": texts.novels}
+    lines = written[name](seed) if name in written else texts.collect(24_000, seed)
     lines = lines[first : first + count]
     for part in range(0, len(lines), PART):
         path = folder / f"{name}-en-{(first + part) // PART:03d}.parquet"

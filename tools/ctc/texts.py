@@ -1,17 +1,19 @@
 """Sentences to be read aloud, each as written (for the voice) and as a label (for CTC).
 
-Written sources are Debian packages (fortunes, bible-kjv, wordnet-base); everyday sentences come from word
-lists of ours.
+Written sources are Debian packages (fortunes, bible-kjv, wordnet-base, r-cran-janeaustenr); everyday
+sentences come from word lists of ours.
 Nothing of the course's own data sets is read here.
 """
 
 import random
 import re
 import subprocess
+import zlib
 from pathlib import Path
 
 FORTUNES = Path("/usr/share/games/fortunes")
 WORDNET = Path("/usr/share/wordnet")
+NOVELS = Path("/usr/lib/R/site-library/janeaustenr/data/Rdata.rdb")
 ENGLISH_FILES = [
     "cookie",
     "computers",
@@ -267,3 +269,37 @@ def examples(seed=0):
     found = list(dict.fromkeys(found))
     random.Random(seed).shuffle(found)
     return found
+
+
+def novels(seed=0):
+    """Sentences of Jane Austen's novels in a fixed random order, up to 24 words; one novel is left out.
+
+    Debian's r-cran-janeaustenr keeps each novel as a zlib stream of R after its length, in which a string is
+    its type (9, after three bytes of flags), its length and its bytes. The LibriVox clips of the evaluation
+    are read from *Sense and Sensibility*, so no sentence of it may train. Raises FileNotFoundError
+    without the package.
+    """
+    if not NOVELS.is_file():
+        raise FileNotFoundError(f"There is no {NOVELS}: apt-get install r-cran-janeaustenr")
+    data, found = NOVELS.read_bytes(), []
+    while data:
+        stream = zlib.decompressobj()
+        record = stream.decompress(data[4:])
+        data = stream.unused_data
+        lines, place = [], record.find(b"\0\x04\0\x09")
+        while place >= 0:
+            begin = place + 8
+            end = begin + int.from_bytes(record[place + 4 : begin], "big")
+            lines.append(record[begin:end].decode("utf-8"))
+            place = record.find(b"\0\x04\0\x09", end)
+        if "SENSE AND SENSIBILITY" not in lines[:5]:
+            found += sentences("\n".join(lines), longest=24)
+    found = list(dict.fromkeys(found))
+    random.Random(seed).shuffle(found)
+    return found
+
+
+def mixture(seed=0):
+    """What the best voices read: novels, WordNet's examples (the last first) and `collect`, in turn."""
+    written = novels(seed), reversed(examples(seed)), collect(24_000, seed)
+    return [line for trio in zip(*written, strict=False) for line in trio]

@@ -26,13 +26,21 @@ class Corpus:
     """Clips of a folder of parquet parts, as int16 in memory: `clips` of (audio, text, language, source)."""
 
     def __init__(self, folder, split="train", sources=None, languages=None):
-        self.clips = []
-        for path in sorted(Path(folder).glob("*.parquet")):
+        self.folder, self.split, self.sources, self.languages = Path(folder), split, sources, languages
+        self.clips, self._known = [], set()
+        self.refresh()
+
+    def refresh(self):
+        """Read the parts that have come since: synthesis may go on while the training runs."""
+        for path in sorted(set(self.folder.glob("*.parquet")) - self._known):
+            self._known.add(path)
             name, language = path.stem.split("-")[:2]
-            if (sources and name not in sources) or (languages and language not in languages):
+            if (self.sources and name not in self.sources) or (
+                self.languages and language not in self.languages
+            ):
                 continue
             for row in pd.read_parquet(path).itertuples():
-                if row.split == split and 0.8 < row.seconds < 16:
+                if row.split == self.split and 0.8 < row.seconds < 16:
                     audio, _ = soundfile.read(io.BytesIO(row.audio), dtype="int16")
                     self.clips.append((audio, row.text, row.language, row.source))
 
@@ -43,11 +51,14 @@ class Corpus:
 
 
 def batches(corpus, shares, seconds, seed, step):
-    """Batches of clips of similar length, about `seconds` of audio each, for ever; fixed by seed and step."""
+    """Batches of clips of similar length, about `seconds` of audio each, for ever.
+
+    Fixed by seed and step, unless the folder of the corpus grows.
+    """
     rng = np.random.default_rng((seed, step))
-    weights = corpus.weights(shares)
     while True:
-        chosen = rng.choice(len(corpus.clips), 240, p=weights)
+        corpus.refresh()
+        chosen = rng.choice(len(corpus.clips), 240, p=corpus.weights(shares))
         chosen = sorted(chosen, key=lambda at: len(corpus.clips[at][0]))
         groups, group = [], []
         for at in chosen:
@@ -58,8 +69,12 @@ def batches(corpus, shares, seconds, seed, step):
         groups.append(group)
         for index in rng.permutation(len(groups)):
             clips = [corpus.clips[at] for at in groups[index]]
+            audio = [(clip[0] / 32768.0).astype(np.float32) for clip in clips]
             yield (
-                [augment(clip[0] / 32768.0, rng, clip[3] == "human") for clip in clips],
+                [
+                    augment(part, rng, clip[3] == "human", audio[:at] + audio[at + 1 :])
+                    for at, (part, clip) in enumerate(zip(audio, clips, strict=True))
+                ],
                 [clip[1] for clip in clips],
             )
 
@@ -195,23 +210,27 @@ def train(
     seed=0,
     report=100,
     minutes=None,
+    memory=0.0,
 ):
     """Train until `steps` (or for `minutes`); state.pt and curve.json in `folder`, goes on from state.pt.
 
     `seconds` of audio a batch. For `head_steps` only the head learns; then the other rates rise for `warm_up`
     steps (the head's too, if it never learns alone). From 40 % of the nearer limit on, all fall linearly to
-    zero. Returns the curve: a list of dicts.
+    zero. With a `memory` (0.99: some 100 steps) a mean of the weights along the way is kept beside them; it
+    is the one that is scored, and "mean" in the state. Returns the curve: a list of dicts.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     optimiser = torch.optim.AdamW(groups(model, rates, first_layer), betas=(0.9, 0.98), weight_decay=0.01)
     step, curve, spent = 0, [], 0.0
+    mean = {name: weight.detach().clone() for name, weight in model.named_parameters()} if memory else {}
     state = folder / "state.pt"
     if state.is_file():
         saved = torch.load(state, weights_only=True)
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
         step, spent = saved["step"], saved["spent"]
+        mean = {name: saved["mean"][name] for name in mean}
         curve = json.loads((folder / "curve.json").read_text())
     torch.manual_seed(seed + step)
     np.random.seed(seed + step)  # Transformers draws the masked frames with it
@@ -234,6 +253,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         step += 1
+        _follow(mean, model, min(memory, step / (step + 9)))
         heard += sum(map(len, audio)) / 16_000
         losses.append(loss.item())
         if step % 20 == 0:
@@ -244,19 +264,46 @@ def train(
             )
         if step % report == 0 or step == steps:
             point = {"step": step, "minutes": round((time.time() - begun) / 60, 1)}
-            point |= {"loss": round(float(np.mean(losses[-report:])), 4), **score(model, tests)}
+            point["loss"] = round(float(np.mean(losses[-report:])), 4)
+            _exchange(mean, model)
+            point |= score(model, tests)
+            _exchange(mean, model)
             curve.append(point)
             print(json.dumps(point), flush=True)
             (folder / "curve.json").write_text(json.dumps(curve, indent=1))
-            _save(model, optimiser, step, time.time() - begun, state)
-    _save(model, optimiser, step, time.time() - begun, state)
+            _save(model, mean, optimiser, step, time.time() - begun, state)
+    _save(model, mean, optimiser, step, time.time() - begun, state)
     return curve
 
 
-def _save(model, optimiser, step, spent, path):
+@torch.no_grad()
+def _follow(mean, model, memory):
+    """Move `mean` (name -> weights) towards the weights of the model that learn."""
+    for name, weight in model.named_parameters():
+        if name in mean and weight.requires_grad:
+            mean[name].lerp_(weight, 1 - memory)
+
+
+@torch.no_grad()
+def _exchange(mean, model):
+    """Swap the weights of the model with their mean; a second call swaps them back."""
+    for name, weight in model.named_parameters():
+        if name in mean:
+            kept = weight.clone()
+            weight.copy_(mean[name])
+            mean[name].copy_(kept)
+
+
+def _save(model, mean, optimiser, step, spent, path):
     unfinished = path.with_suffix(".part")
     torch.save(
-        {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "spent": spent},
+        {
+            "model": model.state_dict(),
+            "mean": model.state_dict() | mean,
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "spent": spent,
+        },
         unfinished,
     )
     unfinished.replace(path)
