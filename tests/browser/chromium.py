@@ -43,7 +43,7 @@ class Chromium:
         self._numbers = itertools.count(1)
         self.requests: list[str] = []
         """Addresses asked for so far by the page and its frames."""
-        self._socket = websocket.create_connection(self._address(), suppress_origin=True, timeout=60)
+        self._socket = websocket.create_connection(self._address(), suppress_origin=True, timeout=300)
         page = next(t for t in self("Target.getTargets")["targetInfos"] if t["type"] == "page")
         self._page = self("Target.attachToTarget", targetId=page["targetId"], flatten=True)["sessionId"]
         self._watch(self._page)
@@ -91,7 +91,7 @@ class Chromium:
             raise RuntimeError(answer["exceptionDetails"].get("exception", answer["exceptionDetails"]))
         return answer["result"].get("value")
 
-    def until(self, condition: str, seconds: float = 60) -> None:
+    def until(self, condition: str, seconds: float = 180) -> None:
         """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + seconds
         while not self.run(condition):
