@@ -38,7 +38,8 @@ def provides():
 def test_every_import_is_shipped_or_required(path, provides):
     stated = {canonicalize_name(Requirement(each).name) for each in image.dependencies()}
     there = stated | set(map(canonicalize_name, image.SHIPPED))
-    for module in set(imported(path)) - set(sys.stdlib_module_names) - {"helpers"}:
+    # google.colab is Colab itself, and pip is wherever packages were installed from.
+    for module in set(imported(path)) - set(sys.stdlib_module_names) - {"helpers", "google", "pip"}:
         packages = set(map(canonicalize_name, provides[module]))
         assert packages & there, f"{module} is neither on Colab nor among pyproject's dependencies"
 

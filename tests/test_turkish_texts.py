@@ -1,9 +1,11 @@
 """The Turkish and French data sets as they ship: letters, splits, columns, cards."""
 
+import io
 import re
 
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from helpers import audio, catalog
 from helpers.supply.files import sha256
@@ -50,8 +52,8 @@ def test_letters_of_the_test_split_are_in_training_too():
 
 def test_clips_have_the_length_they_say():
     for row in parts()["test"][:5]:
-        samples, rate = audio.load(row["audio"])
-        assert rate == 16_000
+        samples = audio.read(row["audio"], sampling_rate=None)
+        assert soundfile.info(io.BytesIO(row["audio"]["bytes"])).samplerate == 16_000
         assert abs(len(samples) - row["num_samples"]) <= 1
 
 
