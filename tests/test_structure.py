@@ -18,7 +18,7 @@ LESSONS = notebooks.lessons()
 SLUGS = [entry["slug"] for entry in LESSONS]
 MEBIBYTE = 2**20
 MOSTLY = {"07_xlsr_ctc_fine_tuning": 0.4}
-"""Share of a lesson's text outputs that must be compared, where it is not half: what training gives is not."""
+"""Share of a lesson's text outputs that must be compared where it is not half: training's are not."""
 
 pytestmark = pytest.mark.skipif(not LESSONS, reason="no lesson yet")
 
@@ -164,7 +164,7 @@ def test_every_picture_has_a_text(notebook):
 BANNED = {
     r"trust_remote_code": "data sets with scripts are gone",
     r"evaluate\.load\((?!catalog\.metric)": "asks the Hub: say where by catalog.metric",
-    r"catalog\.(dataset|checkpoint|faster_whisper)|metrics\.(load|wer|cer)\(": "use the libraries' own loaders",
+    r"catalog\.(dataset|checkpoint|faster_whisper)|metrics\.(load|wer|cer)\(": "use load_dataset and others",
     r"course\.(device|dtype|record)\b|helpers import display": "write what everybody writes",
     r"torch_dtype": "is dtype now",
     r"num_proc": "deadlocks after a torch-based feature extractor ran",
