@@ -589,7 +589,7 @@ def transcribe(model, rows, collate, batch_size=16):
     for start in course.progress(range(0, len(rows), batch_size), "Transcribing"):
         batch = collate([rows[index] for index in range(start, min(start + batch_size, len(rows)))])
         sound = {name: value for name, value in batch.items() if name != "labels"}
-        tokens = model.generate(**send_to_device(sound, model.device), max_new_tokens=200)
+        tokens = model.generate(**send_to_device(sound, model.device), max_length=225)
         texts += [text.strip() for text in processor.batch_decode(tokens, skip_special_tokens=True)]
     return texts
 
@@ -799,9 +799,11 @@ interval = metrics.confidence_interval(targets["test"], after["test"], code)
 print(f"WER {final['WER']:.1%}; 95 % of draws of {len(after['test'])} such clips lie between "
       f"{interval.low:.1%} and {interval.high:.1%}.")  # fmt: skip
 if folder.parent == Path(runs.name):  # the course's own corpus
+    lost = final["WER, everyday"] - scores["before"]["WER, everyday"]
+    print(f"Trained terms: {final['trained terms']:.0%}. Everyday French: {100 * lost:+.1f} points.")
     assert final["WER"] < 0.6 * scores["before"]["WER"]
     assert final["trained terms"] > 0.7
-    assert final["WER, everyday"] - scores["before"]["WER, everyday"] < 0.06
+    assert lost < 0.06
 
 # %% [markdown]
 # Terms that training said gain most. New terms gain far less: fine-tuning teaches *these* words, not
@@ -809,9 +811,9 @@ if folder.parent == Path(runs.name):  # the course's own corpus
 # balance: more of the new weights, more terms and less of the old French.
 #
 # We had set ourselves a goal: 80 % of the trained terms, at no more than 2 points lost on everyday French.
-# When this lesson was written, offline on a CPU, the trained weights wrote 104 of 125 terms right (83 %) and
-# lost 5.8 points; the mean wrote 101 right (81 %) and lost 2.9, which is 15 of 511 words. So the goal is
-# reached for the terms and missed for everyday French.
+# When this lesson was written, offline on a CPU, the terms reached it, just, and everyday French missed it by
+# a point: 40 sentences mixed in twice are few. The trained weights alone wrote three more terms right and
+# lost twice as many points. One point of everyday French is 5 words of 511.
 #
 # Two reasons to trust the figures less: `SHARE`, steps and learning rate were chosen with a view of these
 # same test clips, and the voices are those of the training.
@@ -991,7 +993,7 @@ SAME = {"language": code, "beam_size": 1, "temperature": 0.0, "condition_on_prev
 def by_transformers(clip):
     """Text of a clip (samples at 16 kHz), greedily, in a window of 30 s."""
     features = processor.feature_extractor(clip, sampling_rate=16_000, return_tensors="pt").input_features
-    tokens = model.generate(features.to(device), max_new_tokens=200)
+    tokens = model.generate(features.to(device), max_length=225)
     return processor.batch_decode(tokens, skip_special_tokens=True)[0].strip()
 
 
