@@ -18,24 +18,18 @@ TAIL_SECONDS = 1.0
 """Silence after the longest window of a batch: without any, Whisper invents a last word."""
 
 SHORTEST_SECONDS = 12.0
-"""Shortest spectrogram of a batch, in seconds: in 2 or 3 s Whisper says a short sentence two to eight times.
-Of 53 clips of people, 1 to 14 s, 15 texts of Whisper base were much too long without padding."""
+"""Shortest spectrogram of a batch, in seconds: in 2 or 3 s Whisper repeats a short sentence."""
 
 MARGIN_SECONDS = 0.8
-"""Sound kept around what the voice activity detection takes for speech. With less, and with Silero's own
-threshold, short commands were lost: 28 joined English ones had 12.5 % WER, and 5 % with these."""
+"""Sound kept around what the voice activity detection takes for speech; with less, short words get lost."""
 
-_P_SPEECH = 0.35  # a frame is speech from this probability on; Silero's own is 0.5
+_P_SPEECH = 0.35  # a frame is speech from this probability on; Silero's own 0.5 loses short commands too
 
-_TOKENS_A_SECOND = 60
-"""More than anybody says in any script: at an ordinary pace Burmese costs 38, Spanish 4. A text that has not
-ended by then has fallen into a loop."""
+_TOKENS_A_SECOND = 60  # more than speech has in any script: Burmese 38, Spanish 4; only loops reach it
 
 _SHORTEST_WORD = 100  # ms; what is shorter is a click, or the first stroke of a piece of music
 
-_FRAME = 160  # samples in one column of the log-mel spectrogram
-
-_STAMP = 320  # samples between two time stamps
+_FRAME, _STAMP = 160, 320  # samples in a column of the log-mel spectrogram; from a time stamp to the next
 
 
 class Window(NamedTuple):
@@ -101,7 +95,7 @@ def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL
         tail: silence after the longest, in seconds.
 
     Returns:
-        float32 array of shape (windows, bands, frames), 100 frames a second, 1200 to 3000.
+        float32, shape (windows, bands, frames), 100 frames a second, 1200 to 3000.
     """
     longest = max(window.end - window.start for window in batch) + tail * SAMPLE_RATE
     longest = max(longest, SHORTEST_SECONDS * SAMPLE_RATE)
@@ -110,8 +104,7 @@ def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL
     spectrograms = []
     for window in batch:
         clip = samples[window.start : window.end][:length]
-        clip = np.pad(clip, (0, length - len(clip)))
-        spectrograms.append(model.feature_extractor(clip, padding=0))
+        spectrograms.append(model.feature_extractor(np.pad(clip, (0, length - len(clip))), padding=0))
     return np.ascontiguousarray(np.stack(spectrograms), dtype=np.float32)
 
 
@@ -172,19 +165,15 @@ def transcribe(
         )
         for window, result in zip(batch, results, strict=True):
             tokens = result.sequences_ids[0]
+            # What begins at the end of the window or later is made up: only padding is left there.
             end = tokenizer.timestamp_begin + math.ceil((window.end - window.start) / _STAMP)
-            said = [token for token in _before(tokens, end) if token < tokenizer.eot]
+            said = [token for token in takewhile(end.__gt__, tokens) if token < tokenizer.eot]
             texts[window] = tokenizer.decode(said if len(tokens) < limit else _without_loop(said)).strip()
     return [
         Segment(window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, texts[window])
         for window in found
         if texts[window]
     ]
-
-
-def _before(tokens: list[int], end: int) -> list[int]:
-    """The tokens ahead of the first time stamp from `end` on: no speech is left, what follows is made up."""
-    return list(takewhile(lambda token: token < end, tokens))
 
 
 def _without_loop(tokens: list[int]) -> list[int]:

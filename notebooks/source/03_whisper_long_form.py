@@ -100,7 +100,7 @@ def attention_gb(minutes, layers, heads):
 for minutes in (0.5, 5, 60):
     print(f"{minutes:4} min: {attention_gb(minutes, layers=6, heads=8):10,.1f} GB in Whisper base")
 
-# %%
+# %% tags=["nbval-check-output"]
 from helpers import plots, show
 
 minutes = [0.5, 1, 2, 5, 10, 30, 60]
@@ -164,7 +164,7 @@ shared_left = [word for word in left if word[0] >= STEP]
 shared_right = [word for word in right if word[1] <= 30]
 print(f"{len(shared_left)} words in the left chunk's last 10 s, {len(shared_right)} in the right's first")
 
-# %%
+# %% tags=["nbval-check-output"]
 BEGIN = 24
 lanes = {
     name: [(start - BEGIN, min(end, 30) - BEGIN, text) for start, end, text in words if BEGIN <= start < 30]
@@ -329,7 +329,7 @@ for name, sides in pairs.items():
     found = found if any(shares[name]) else "no shift with two equal tokens"
     print(f"{name}, {len(one)} and {len(other)} tokens: {found}")
 
-# %%
+# %% tags=["nbval-check-output"]
 rows = plots.axes(rows=2, height=1.7, sharex=True, sharey=True)
 for ax, (name, share) in zip(rows, shares.items(), strict=True):
     ax.vlines(range(1, len(share) + 1), 0, share)
@@ -631,7 +631,7 @@ lengths = [(window.end - window.start) / RATE for window in windows]
 print(f"{len(windows)} windows hold {sum(lengths):.0f} s; padded to 30 s, {30 * len(windows)} s")
 print(f"the shortest is {min(lengths):.1f} s, the longest {max(lengths):.1f} s")
 
-# %%
+# %% tags=["nbval-check-output"]
 numbered = [(window.start / RATE, window.end / RATE, str(n + 1)) for n, window in enumerate(windows)]
 ax = plots.axes(height=1.6)
 plots.timeline({"odd": numbered[::2], "even": numbered[1::2]}, duration=story_seconds, ax=ax)
@@ -650,7 +650,7 @@ show.figure(ax.figure, alt)
 # This is the method for one batch, the eight longest windows. CTranslate2's Whisper takes spectrograms and
 # the first tokens of each text, and gives tokens:
 
-# %% tags=["nbval-check-output"]
+# %%
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
@@ -686,7 +686,7 @@ def joined(segments):
     return " ".join(segment.text.strip() for segment in segments)
 
 
-# %% tags=["nbval-check-output"]
+# %%
 print(f"WER {error_rate(reference, joined(packed)):.1%}, {len(joined(packed).split())} words")
 print(joined(packed)[:200], "...")
 lengths = sorted(segment.end - segment.start for segment in packed)
@@ -794,7 +794,7 @@ full["WER"] = [f"{value:.1%}" for value in stored["wer"]]
 print(f"fastest: {stored['seconds'].idxmin()} · lowest WER: {stored['wer'].idxmin()}")
 full
 
-# %%
+# %% tags=["nbval-check-output"]
 ax = plots.axes(width=10, height=3.2)
 for (name, row), marker in zip(stored.iterrows(), "os^vDP*X<>", strict=False):
     ax.plot(row["seconds"], 100 * row["wer"], marker, markersize=9, label=name)
