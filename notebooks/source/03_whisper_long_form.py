@@ -418,8 +418,15 @@ heard = metrics.normalise(in_chunks["text"], "es").split()
 first, count = longest_gap(spoken, heard)
 print(f"{len(heard)} words of about {len(spoken)}; the longest piece missing has {count}:")
 print(*spoken[first : first + count][:20])
+ends = [120 if end is None else end for _, end in (segment["timestamp"] for segment in in_chunks["chunks"])]
+longest = max(end - segment["timestamp"][0] for end, segment in zip(ends, in_chunks["chunks"], strict=True))
+print(f"longest segment: {longest:.0f} s")
 
 # %% [markdown]
+# Look at the number of words first, then at the lengths of the segments. A segment that reaches into an
+# overlap is closed by the next time stamp outside, and if there is none for a while, it goes on. A segment
+# of half a minute or more is of no use as a subtitle. So for subtitles we go on with the sequential method.
+#
 # Times are tokens that the model writes, and a model can be wrong: now and then an end lies before its
 # start, or the last segment has no end. Subtitles must be in order, so we make sure of it.
 
