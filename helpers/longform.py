@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -10,22 +11,25 @@ import numpy as np
 from .audio import SAMPLE_RATE, SilentError, check
 from .segments import Segment
 
-WINDOW_SECONDS = 14.0
+WINDOW_SECONDS = 20.0
 """Longest window of `windows`, in seconds: long enough for context, short enough to save work."""
 
 TAIL_SECONDS = 1.0
 """Silence after the longest window of a batch: without any, Whisper invents a last word."""
 
-SHORTEST_SECONDS = 8.0
-"""Shortest spectrogram of a batch, in seconds: in 2 or 3 s Whisper says a short sentence two to eight times.
-Of 53 clips of people, 1 to 14 s, 15 texts of Whisper base were much too long without this, none with it."""
+SHORTEST_SECONDS = 12.0
+"""Shortest spectrogram of a batch, in seconds: in 2 or 3 s Whisper repeats a short sentence."""
 
-_TOKENS_A_SECOND = 12
-"""Nobody speaks faster; a window that asks for more has fallen into a loop."""
+MARGIN_SECONDS = 0.8
+"""Sound kept around what the voice activity detection takes for speech; with less, short words get lost."""
+
+_P_SPEECH = 0.35  # a frame is speech from this probability on; Silero's own 0.5 loses short commands too
+
+_TOKENS_A_SECOND = 60  # more than speech has in any script: Burmese 38, Spanish 4; only loops reach it
 
 _SHORTEST_WORD = 100  # ms; what is shorter is a click, or the first stroke of a piece of music
 
-_FRAME = 160  # samples in one column of the log-mel spectrogram
+_FRAME, _STAMP = 160, 320  # samples in a column of the log-mel spectrogram; from a time stamp to the next
 
 
 class Window(NamedTuple):
@@ -43,7 +47,7 @@ def windows(samples: np.ndarray, seconds: float = WINDOW_SECONDS, min_silence: f
 
     Args:
         samples: shape (samples,), at 16 kHz.
-        seconds: longest window, 1 to 30. Speech without a pause for that long is cut.
+        seconds: longest window, 1 to 30, its margins included. Speech without a pause for that long is cut.
         min_silence: shortest pause, in seconds, that separates two stretches.
 
     Returns:
@@ -63,8 +67,11 @@ def windows(samples: np.ndarray, seconds: float = WINDOW_SECONDS, min_silence: f
         samples = check(samples)
     except SilentError:
         return []
+    margin = min(MARGIN_SECONDS, seconds / 10)
     options = VadOptions(
-        max_speech_duration_s=seconds,
+        threshold=_P_SPEECH,
+        speech_pad_ms=round(1000 * margin),
+        max_speech_duration_s=seconds - 2 * margin,
         min_silence_duration_ms=round(1000 * min_silence),
         min_speech_duration_ms=_SHORTEST_WORD,
     )
@@ -79,7 +86,7 @@ def windows(samples: np.ndarray, seconds: float = WINDOW_SECONDS, min_silence: f
 
 
 def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL_SECONDS) -> np.ndarray:
-    """Log-mel spectrograms of a batch of windows, as long as the longest of them (8 s at least) and not 30 s.
+    """Log-mel spectrograms of a batch of windows, as long as its longest (12 s at least) and not 30 s.
 
     Args:
         model: faster_whisper.WhisperModel.
@@ -88,7 +95,7 @@ def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL
         tail: silence after the longest, in seconds.
 
     Returns:
-        float32 array of shape (windows, bands, frames), 100 frames a second, 800 to 3000.
+        float32, shape (windows, bands, frames), 100 frames a second, 1200 to 3000.
     """
     longest = max(window.end - window.start for window in batch) + tail * SAMPLE_RATE
     longest = max(longest, SHORTEST_SECONDS * SAMPLE_RATE)
@@ -97,8 +104,7 @@ def features(model, samples: np.ndarray, batch: list[Window], tail: float = TAIL
     spectrograms = []
     for window in batch:
         clip = samples[window.start : window.end][:length]
-        clip = np.pad(clip, (0, length - len(clip)))
-        spectrograms.append(model.feature_extractor(clip, padding=0))
+        spectrograms.append(model.feature_extractor(np.pad(clip, (0, length - len(clip))), padding=0))
     return np.ascontiguousarray(np.stack(spectrograms), dtype=np.float32)
 
 
@@ -115,9 +121,10 @@ def transcribe(
 ) -> list[Segment]:
     """Transcribe a clip of any length.
 
-    As faster-whisper's BatchedInferencePipeline, with two differences: windows of one batch have similar
-    lengths, and their spectrograms are not padded to 30 s. Work that Whisper does on padding is saved, in the
-    encoder and in every step of the decoder.
+    As faster-whisper's BatchedInferencePipeline, with these differences: windows of one batch have similar
+    lengths, and their spectrograms are not padded to 30 s, which saves work in the encoder and in every step
+    of the decoder; there is a wider margin around speech; Whisper writes time stamps, and what it writes for
+    the time after the window is dropped.
 
     Args:
         model: faster_whisper.WhisperModel; compute_type "int8" suits CPUs.
@@ -150,21 +157,34 @@ def transcribe(
         encoded = model.encode(features(model, samples, batch, tail))
         if tokenizer is None:
             tokenizer = _tokenizer(model, task, language or _language(model, encoded))
-            prompt = model.get_prompt(tokenizer, [], without_timestamps=True)
+            prompt = model.get_prompt(tokenizer, [], without_timestamps=False)
         limit = math.ceil(_TOKENS_A_SECOND * (batch[0].end - batch[0].start) / SAMPLE_RATE)
+        limit = min(model.max_length - len(prompt), limit)
         results = model.model.generate(
-            encoded,
-            [prompt] * len(batch),
-            beam_size=beam_size,
-            max_length=min(model.max_length, len(prompt) + limit),
+            encoded, [prompt] * len(batch), beam_size=beam_size, max_length=len(prompt) + limit
         )
         for window, result in zip(batch, results, strict=True):
-            texts[window] = tokenizer.decode(result.sequences_ids[0]).strip()
+            tokens = result.sequences_ids[0]
+            # What begins at the end of the window or later is made up: only padding is left there.
+            end = tokenizer.timestamp_begin + math.ceil((window.end - window.start) / _STAMP)
+            said = [token for token in takewhile(end.__gt__, tokens) if token < tokenizer.eot]
+            texts[window] = tokenizer.decode(said if len(tokens) < limit else _without_loop(said)).strip()
     return [
         Segment(window.start / SAMPLE_RATE, window.end / SAMPLE_RATE, texts[window])
         for window in found
         if texts[window]
     ]
+
+
+def _without_loop(tokens: list[int]) -> list[int]:
+    """What is said over and over at the end of a text that has no end, said once; up to 64 tokens long."""
+    for period in range(1, min(64, len(tokens) // 3) + 1):
+        times = 1
+        while tokens[-(times + 1) * period : -times * period] == tokens[-period:]:
+            times += 1
+        if times >= 3:
+            return tokens[: len(tokens) - (times - 1) * period]
+    return tokens
 
 
 def _tokenizer(model, task: str, language: str):
