@@ -19,7 +19,7 @@ import nbformat
 
 _SOLUTION = re.compile(r"^([ \t]*)# <solution>\n(.*?)^[ \t]*# </solution>\n?", re.MULTILINE | re.DOTALL)
 _NUMBER = re.compile(r"checking\(\s*\"(\d+\.\d+)\"")
-STUB = "...  # your code here"
+STUB = "# your code here"
 
 
 def tags(cell) -> list[str]:
@@ -131,7 +131,10 @@ def _number(check) -> str:
 def _stub(cell):
     if not _SOLUTION.search(cell.source + "\n"):
         raise ValueError(f"An exercise holds no lines between # <solution> and # </solution>:\n{cell.source}")
-    return _with(cell, _SOLUTION.sub(rf"\1{STUB}\n", cell.source + "\n"))
+    # A function needs a line of code; outside of one, an expression would show its value.
+    return _with(
+        cell, _SOLUTION.sub(lambda found: f"{found[1]}{'...  ' * bool(found[1])}{STUB}\n", cell.source + "\n")
+    )
 
 
 def _answer(cell):

@@ -163,7 +163,7 @@ not exist, and nothing here is medical advice.
 | Whisper base | {facts["wer"]} % WER ({LISTENER}) |
 
 Columns: `number` (string, "001" to "226"), `audio` (16 kHz), `sentence`. `terms.txt` lists the terms, one
-a line. Lesson 5 unpacks the clips into a folder `audio` and the sentences into a folder `reports`, as a
+a line. Lesson 5 writes the clips into a folder `audio` and the sentences into a folder `reports`, as a
 learner's own data would come.
 
 ## Terms
