@@ -1,4 +1,4 @@
-"""`python -m helpers fetch | prefetch | check | where`: get what the lessons need, check it, find it."""
+"""`python -m helpers fetch | prefetch | check | where | progress`: get, check and find things; what is solved."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 
 from .catalog import CatalogError
 from .supply import SupplyError
@@ -22,8 +23,13 @@ def main(values: list[str] | None = None) -> int:
     where = commands.add_parser("where", help="print the folder of a checkpoint or data set, or its name")
     where.add_argument("name", help="as the lessons write it, e.g. openai/whisper-base")
     where.add_argument("config", nargs="?", help="a data set's configuration, e.g. tr_tr")
+    progress = commands.add_parser(
+        "progress", help="the exercises that are solved, and a certificate of them"
+    )
+    progress.add_argument("--name", help="write certificate.html for this name into the folder you are in")
     arguments = parser.parse_args(values)
-    run = {"fetch": _fetch, "prefetch": _prefetch, "check": _check, "where": _where}[arguments.command]
+    known = {"fetch": _fetch, "prefetch": _prefetch, "check": _check, "where": _where, "progress": _progress}
+    run = known[arguments.command]
     try:
         return run(arguments)
     except (SupplyError, CatalogError) as error:
@@ -72,6 +78,23 @@ def _where(arguments) -> int:
             files = given.get("data_files", {}).values()
             found = [file for split in files for file in split] or [given["path"]]
     print("\n".join(found))
+    return 0
+
+
+def _progress(arguments) -> int:
+    from . import exercises
+
+    solved = exercises.solved()
+    for number, row in sorted(solved.items(), key=lambda item: exercises.order(item[0])):
+        print(f"{number:6}{row['day']}  {row['title']}")
+    print(f"{len(solved)} exercises solved")
+    if arguments.name:
+        target = Path("certificate.html")
+        if target.exists():
+            print(f"{target.resolve()} is there already: move it away first.", file=sys.stderr)
+            return 1
+        target.write_text(exercises.certificate(arguments.name), encoding="utf-8")
+        print(f"The certificate: {target.resolve()}")
     return 0
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from helpers import __main__ as command
 from helpers import catalog
+from helpers.exercises import checking
 from helpers.supply import SupplyError, hub, recipes
 
 
@@ -71,6 +72,22 @@ def test_prefetch_wants_each_checkpoint_and_split(monkeypatch):
     assert wanted["openai/whisper-base"] == ("openai/whisper-base", ())
     assert wanted["stanfordnlp/imdb"] == ({"path": "stanfordnlp/imdb"}, ("train", "test"))
     assert len(wanted) == len(catalog.CHECKPOINTS) + len(catalog.DATA_SETS)
+
+
+def test_progress_lists_what_is_solved_and_writes_a_certificate_once(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path))
+    monkeypatch.delenv("ASR_PROGRESS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for number in ("2.10", "2.9"):
+        with checking(number, "an exercise"):
+            pass
+    capsys.readouterr()
+    assert command.main(["progress", "--name", "Ada"]) == 0
+    said = capsys.readouterr().out
+    assert said.index("2.9 ") < said.index("2.10") and "2 exercises solved" in said
+    assert "<b>Ada</b>" in (tmp_path / "certificate.html").read_text(encoding="utf-8")
+    assert command.main(["progress", "--name", "Bob"]) == 1
+    assert "Ada" in (tmp_path / "certificate.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("word", ["fetch", "prefetch", "check", "where"])
