@@ -1,4 +1,4 @@
-"""`python -m helpers fetch | prefetch | check | where | progress`: get, check and find things; what is solved."""
+"""`python -m helpers fetch | prefetch | check | where | progress`: what lessons need, and what is solved."""
 
 from __future__ import annotations
 

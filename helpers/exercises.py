@@ -137,9 +137,7 @@ def certificate(name: str) -> str:
         f"<tr><td>{escape(number)}</td><td>{escape(row['title'])}</td><td>{escape(row['day'])}</td></tr>"
         for number, row in rows
     )
-    return _PAGE.format(
-        name=escape(name), rows=items, solved=len(rows), total=total, day=f"{date.today():%d %B %Y}"
-    )
+    return _PAGE.format(name=escape(name), rows=items, solved=len(rows), day=f"{date.today():%d %B %Y}")
 
 
 def order(number: str) -> list[int]:

@@ -90,7 +90,7 @@ def test_progress_lists_what_is_solved_and_writes_a_certificate_once(monkeypatch
     assert "Ada" in (tmp_path / "certificate.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("word", ["fetch", "prefetch", "check", "where"])
+@pytest.mark.parametrize("word", ["fetch", "prefetch", "check", "where", "progress"])
 def test_every_command_explains_itself(word, capsys):
     with pytest.raises(SystemExit, match="0"):
         command.main([word, "--help"])
