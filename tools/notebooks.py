@@ -74,10 +74,14 @@ def repository() -> str:
     return settings["tool"]["course"]["repository"]
 
 
+def colab(slug: str) -> str:
+    """Address that opens a lesson on Colab."""
+    return f"https://colab.research.google.com/github/{repository()}/blob/main/notebooks/{slug}.ipynb"
+
+
 def badge(slug: str) -> str:
-    """Markdown of the button that opens a lesson on Colab."""
-    url = f"https://colab.research.google.com/github/{repository()}/blob/main/notebooks/{slug}.ipynb"
-    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({url})"
+    """Markdown of the button that opens a lesson on Colab, for the README: its picture is fetched."""
+    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab(slug)})"
 
 
 def build(entry: dict, form=exercises.learner) -> nbformat.NotebookNode:
@@ -157,8 +161,8 @@ def _navigation(entry: dict) -> str:
 def _header(entry: dict) -> str:
     points = "\n".join(f"- {point}" for point in entry["learn"])
     return (
-        f"# {int(entry['slug'][:2])}. {entry['title']}\n\n{badge(entry['slug'])} · {_navigation(entry)}\n\n"
-        f"{entry['question']}\n\n**What you will learn**\n\n{points}\n\n"
+        f"# {int(entry['slug'][:2])}. {entry['title']}\n\n"
+        f"[Open in Colab]({colab(entry['slug'])}) · {_navigation(entry)}\n\n{entry['question']}\n\n**What you will learn**\n\n{points}\n\n"
         f"**What it needs:** {entry['needs']}\n\n"
         f"**Time:** {entry['minutes']} min to run offline on two CPU cores; {gpu_time(entry)} on a GPU."
     )
