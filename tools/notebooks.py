@@ -162,7 +162,8 @@ def _header(entry: dict) -> str:
     points = "\n".join(f"- {point}" for point in entry["learn"])
     return (
         f"# {int(entry['slug'][:2])}. {entry['title']}\n\n"
-        f"[Open in Colab]({colab(entry['slug'])}) · {_navigation(entry)}\n\n{entry['question']}\n\n**What you will learn**\n\n{points}\n\n"
+        f"[Open in Colab]({colab(entry['slug'])}) · {_navigation(entry)}\n\n"
+        f"{entry['question']}\n\n**What you will learn**\n\n{points}\n\n"
         f"**What it needs:** {entry['needs']}\n\n"
         f"**Time:** {entry['minutes']} min to run offline on two CPU cores; {gpu_time(entry)} on a GPU."
     )

@@ -1,7 +1,7 @@
 """French medical reports: 226 sentences with marked terms, numbered so that the split of lesson 5 is known.
 
 The lesson splits the 226 numbers 80/20 with seed 42. `test_numbers` gives it; 35 of the terms stand in
-test sentences alone, every other term stands in two sentences or more, at least one of them among the 80 % (330 once 16 of these clips are set apart for validation).
+test sentences alone, every other term stands in two sentences or more, at least one of them in training.
 """
 
 import csv
@@ -169,8 +169,8 @@ learner's own data would come.
 ## Terms
 
 Lesson 5 splits the numbers 80/20 with seed 42. {len(terms()) - unseen} terms stand in two sentences or
-more, at least one of them among the 80 % (330 once 16 of these clips are set apart for validation). {unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences
-alone: they measure what does not transfer.
+more, at least one of them among the 80 % (330 once 16 of these clips are set apart for validation).
+{unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences alone: they measure what does not transfer.
 
 ## Voices
 
