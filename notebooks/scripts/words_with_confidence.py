@@ -4,6 +4,7 @@ python words_with_confidence.py recording.wav > words.tsv
 """
 
 import argparse
+from itertools import groupby
 
 import torch
 from faster_whisper import decode_audio
@@ -23,12 +24,12 @@ with torch.inference_mode():
     probabilities = model(**inputs).logits[0].softmax(-1)  # (frames, tokens)
 
 seconds = len(samples) / 16_000 / len(probabilities)  # of one frame
-path = probabilities.argmax(-1)
+path, blank = probabilities.argmax(-1), processor.tokenizer.pad_token_id
 found = processor.tokenizer.decode(path, output_word_offsets=True)
 print("start\tend\tword\tconfidence\tunsure")
 for word in found.word_offsets:
     start, end = word["start_offset"], word["end_offset"]
-    letters = path[start:end] != processor.tokenizer.pad_token_id
-    sure = probabilities[start:end].amax(-1)[letters].min().item()
+    runs = groupby(range(start, end), key=path.tolist().__getitem__)
+    sure = min(probabilities[list(run), token].max().item() for token, run in runs if token != blank)
     mark = "*" if sure < options.unsure else ""
     print(f"{start * seconds:.2f}\t{end * seconds:.2f}\t{word['word']}\t{sure:.2f}\t{mark}")

@@ -26,7 +26,7 @@ clips
 # `datasets` would need two more programs, torchcodec and FFmpeg.
 #
 # We begin with clip 2. Its text is in LibriSpeech's style, all capitals and no punctuation. It is the
-# **target**, or **reference**: what a perfect model would write.
+# **target**, or **reference**: the words that were said, with which we compare what a model writes.
 
 # %% tags=["nbval-check-output"]
 from textwrap import fill
@@ -187,10 +187,10 @@ print(fill(heard["CTC"], 100))
 show.diff(target, heard["CTC"], title="CTC")
 
 # %% [markdown]
-# Say a wrong word aloud: often it sounds right. The model writes one letter after another, and nothing in it
-# checks that the letters make a word. On LibriSpeech's clip, `facebook/wav2vec2-base-100h` writes CHRISTMAUS
-# for CHRISTMAS, ROSE for ROAST and SIMALYIS for SIMILES. There is no punctuation either, and only one case:
-# its vocabulary has no other signs. Lesson 2 takes this model apart.
+# Say the wrong words aloud: some sound right, or nearly. The model writes letters by their sound, and nothing
+# in it checks that the letters make a word. On LibriSpeech's clip, `facebook/wav2vec2-base-100h` writes
+# CHRISTMAUS for CHRISTMAS, ROSE for ROAST and SIMALYIS for SIMILES. There is no punctuation either, apart
+# from the apostrophe, and only one case: its vocabulary has no other signs. Lesson 2 takes this model apart.
 #
 # ## The same line: Whisper
 #
@@ -216,8 +216,9 @@ print(fill(heard["Whisper"], 100))
 # A sentence, with capitals and punctuation: Whisper learnt from transcripts found on the web, where people
 # write that way. So how many words are wrong?
 #
-# **Before you run:** we compare this text with the target as it is written, letter by letter. The word error
-# rate will be (a) near 0 %, since the words are right (b) near 100 % (c) about half.
+# **Before you run:** we compare this text with the target exactly as written, capitals and commas included.
+# The word error rate (wrong words divided by words of the target) will be (a) near 0 %, since the words are
+# right (b) near 100 % (c) about half.
 
 # %% tags=["nbval-check-output"]
 show.diff(target, heard["Whisper"], title="Whisper, compared as written")
@@ -226,7 +227,7 @@ show.diff(target, heard["Whisper"], title="Whisper, compared as written")
 # <details><summary>Your prediction</summary><b>b.</b> The target is all capitals, so every word with a small
 # letter in it counts as wrong. (a) is what you would like to measure; it needs the next step.</details>
 #
-# As written, every word with a small letter in it counts as wrong. That says nothing about hearing. Before
+# That says nothing about how well the words were recognised. Before
 # comparing, take away what two correct transcriptions may differ in: case and punctuation. That is called
 # **normalising**.
 
@@ -300,10 +301,10 @@ with checking("1.2", "normalise by hand"):
 show.diff(target, heard["Whisper"], language="en", title="Whisper, normalised")
 
 # %% [markdown]
-# What is coloured now is an error of the model, if anything is. Whisper builds words from pieces, so it can
-# write a word that does not exist (`similies`), and it can write an existing word that was not said: on
-# LibriSpeech's clip 2, Whisper base writes *similarly* for *similes*. The second kind is harder to notice
-# when you read.
+# The words are shown as written but compared after normalising. What is still marked is most likely an error
+# of the model; later we shall see other causes. Whisper builds words from pieces, so it can write a word that
+# does not exist (offline `similies`), and it can write an existing word that was not said: on LibriSpeech's
+# clip 2, Whisper base writes *similarly* for *similes*. The second kind is harder to notice when you read.
 #
 # ## Counting: WER and CER
 #
@@ -367,29 +368,32 @@ pd.DataFrame(scores).set_index(["model", "texts"]).map("{:.1%}".format)
 # | language model | none but what the encoder picked up | the decoder is one |
 # | typical error | spelt as it sounds, not a word | a real word that was not said; invented sentences |
 # | writes | the letters of its vocabulary | capitals, punctuation, 99 languages; can translate |
-# | trained on | up to 60,000 h *without* text, then hours with it | 680,000 h *with* text |
+# | trained on | on the Hub: 960 h *without* text, then 100 h with it | 680,000 h *with* text |
 #
-# Of Whisper's 680,000 hours, 117,000 are not English: 96 other languages, by the paper's count. 99 is the
-# number of language tokens in the vocabulary, English included (large-v3 has 100).
+# (The offline stand-in was made differently: it starts from Whisper base's encoder and learnt its letters
+# from mostly synthetic speech.) Of Whisper's 680,000 hours, 117,000 are transcribed speech in 96 languages
+# other than English, and another 125,000 are such speech with an English translation. 99 is the number of
+# language tokens in the vocabulary, English included (large-v3 has 100).
 #
-# A decoder has to learn a language as well as hearing, and needs far more labelled data for it. In return
-# Whisper transcribes data sets it was not trained on: about 3 % WER on LibriSpeech test-clean and 4.7 % on
-# TED-LIUM are the figures usually quoted, from Table 8 of its paper, without a size. Sizes matter: decoded
-# greedily, large has 2.7 and 4.0 %, base.en 4.2 and 4.9 % ([OLMoASR](https://arxiv.org/abs/2508.20869),
-# Table 4). And so do people: Whisper's model card warns of higher error rates for languages with little
-# training data, and for some accents, dialects and groups of speakers.
+# A decoder has to learn the language as well as its sounds, and needs far more labelled data for it. In
+# return Whisper transcribes data sets it was not trained on: about 3 % WER on LibriSpeech test-clean and 4.7
+# % on TED-LIUM are the figures usually quoted, from Table 8 of its paper, without a size. Sizes matter:
+# decoded greedily, large has 2.7 and 4.0 %, base.en 4.2 and 4.9 %
+# ([OLMoASR](https://arxiv.org/abs/2508.20869), Table 4). Speakers matter too: Whisper's model card warns of
+# higher error rates for languages with little training data, and for some accents, dialects and groups of
+# speakers.
 #
 # Wav2Vec2 learns first from speech alone, by filling in masked stretches, as HuBERT, a later encoder of the
-# same shape, does. Then little text is enough: its paper reports 4.8 % WER on LibriSpeech test-clean with ten
-# minutes of labelled speech and a language model beside it. Where a few hours of one language are all you
-# have, start there (lessons 6 and 7). CTC does not loop, and each of its letters belongs to a moment of the
-# clip.
+# same shape, does. Up to 60,000 h without text were used. Then little text is enough: its paper reports 4.8 %
+# WER on LibriSpeech test-clean for the large model with ten minutes of labelled speech and a language model.
+# Where a few hours of one language are all you have, start there (lessons 6 and 7). CTC does not loop, and
+# each of its letters belongs to a moment of the clip.
 #
-# **Misspelling is not a property of CTC.** It comes from single letters as output, little labelled speech
-# and no language model. With more of these, greedy CTC is among the best: on the [Open ASR
-# Leaderboard](https://huggingface.co/spaces/hf-audio/open_asr_leaderboard) (English, mean WER) Granite
-# Speech 5.0 TurboCTC has 5.0 % (August 2026) and FastConformer-CTC with 115 M parameters 9.0 % (May 2026);
-# wav2vec2-base-960h has 29.4 %, Whisper large-v3 7.4 %.
+# **Misspelling is not a property of CTC.** It comes from single letters as output, little labelled speech and
+# no language model. With larger output units and far more labelled speech, even greedy CTC is among the best:
+# on the [Open ASR Leaderboard](https://huggingface.co/spaces/hf-audio/open_asr_leaderboard) (English, mean
+# WER) Granite Speech 5.0 TurboCTC has 5.0 % (August 2026) and FastConformer-CTC with 115 M parameters 9.0 %
+# (May 2026); wav2vec2-base-960h has 29.4 %, Whisper large-v3 7.4 %.
 #
 # ## Many clips
 #
@@ -424,9 +428,10 @@ texts = {
 
 # %% [markdown]
 # `× real time` is seconds of sound for a second of work: above 1 the model keeps up with a speaker. Whisper
-# is the slower one: it computes 30 seconds for each clip, however short, and its decoder runs once for each
-# token. (Lesson 3 gets rid of the first.) The number of weights counts too, and is in the next table. How
-# good are the texts?
+# is the slower one: it processes 30 seconds of sound for each clip, however short, and its decoder runs once
+# for each token. (Lesson 3 gets rid of the first.) The number of weights matters too (next table): offline it
+# also makes Whisper slower; on the Hub Whisper has fewer weights and is slower all the same. How good are the
+# texts?
 
 # %% tags=["nbval-check-output", "report"]
 references = list(many["text"])
@@ -450,8 +455,8 @@ pd.DataFrame(measured).set_index("model")
 # **bootstrap**: draw as many clips as there are, with replacement, a thousand times, and look where 95 % of
 # the WERs lie. With few clips it is wide.
 #
-# To compare two models, do not look whether their intervals overlap. Both heard the same clips, and a clip
-# that is hard for one is often hard for the other; the two intervals do not know that. Draw the clips once
+# To compare two models, do not check whether their intervals overlap. Both heard the same clips, and a clip
+# that is hard for one is often hard for the other; two separate intervals ignore that. Draw the clips once
 # for both and look at the **difference**:
 
 
@@ -546,9 +551,9 @@ for name in texts:
 # %% [markdown]
 # ## A person reads
 #
-# So far (offline) no person has spoken: the clips are synthetic. Here are five sentences of *Sense and
-# Sensibility* by a volunteer of LibriVox, with the text that comes with them. They lie inside the source
-# archive of a package, so they are the same on every source.
+# So far (offline) no person has spoken: the clips are synthetic. Here are five sentences from *Sense and
+# Sensibility*, read by a LibriVox volunteer, with the text that comes with them. They come inside the source
+# archive of a package, so they are the same offline and on the Hub.
 
 # %% tags=["nbval-check-output"]
 people = load_dataset(**catalog.data("sense-and-sensibility"), split="test")
@@ -558,8 +563,8 @@ print(f"{len(people)} sentences, {seconds:.0f} s, one reader")
 players.listen(audio.read(people[3]["audio"]), audio.SAMPLE_RATE, "Sentence 3")
 
 # %% [markdown]
-# **Before you run:** compared with the clips above, will the two models make (a) fewer errors here, since a
-# person speaks more naturally (b) more errors: at least one of the two (c) exactly as many?
+# **Before you run:** compared with the clips above, will the WER here be (a) lower, since a person speaks
+# more naturally (b) higher, for at least one of the two models (c) the same?
 
 # %% tags=["nbval-check-output", "report"]
 human = {name: transcribe(model, people, name, **options) for name, model, options in (
@@ -580,13 +585,13 @@ display(show.diff(people[3]["text"], human["CTC"][3], title="CTC, sentence 3"))
 display(show.diff(people[3]["text"], human["Whisper"][3], "en", title="Whisper, sentence 3, normalised"))
 
 # %% [markdown]
-# <details><summary>Your prediction</summary>Offline <b>b</b>: the CTC stand-in has learnt from synthetic
-# voices and makes far more errors with a person, while Whisper, which has heard many people, does not. On the
-# Hub both models have heard people read books. Five sentences of one reader decide nothing small; a gap as
-# wide as the stand-in's they do show.</details>
+# <details><summary>Your prediction</summary>Offline <b>b</b>: the CTC stand-in was trained almost only on
+# synthetic voices and makes far more errors on this reader, while Whisper, trained on many people, does not.
+# On the Hub both models were trained on people, so (a) or (b) may come out. Five sentences by one reader
+# cannot settle a small difference, but they do show a gap as wide as the stand-in's.</details>
 #
-# Test clips of synthetic voices flatter a model that has been trained on such voices. Whatever you build, try
-# it on people before you believe a figure.
+# Test clips of synthetic voices flatter a model that has been trained on such voices. Whatever you build,
+# test it on recordings of people before you trust a figure.
 #
 # ### Exercise 1.4: who made the mistake? (3 minutes)
 #
@@ -631,8 +636,8 @@ with checking("1.4", "who made the mistake?"):
 # | `whisper-large`, v2, v3 | 1550 M | 32 | 1280 | 20 | 7.5 GB | 1× | multilingual only |
 # | `whisper-large-v3-turbo` | 809 M | 32 + 4 | 1280 | 20 | about 6 GB | ~8× | multilingual; no translation |
 #
-# Checkpoints with `.en` know English only. Layers are counted in the encoder and again in the decoder;
-# turbo has cut its decoder to 4, which is where the time goes. Speeds are
+# Checkpoints with `.en` know English only. The encoder and the decoder each have this number of layers;
+# turbo's decoder is cut to 4, because decoding takes most of the time. Speeds are
 # [OpenAI's](https://github.com/openai/whisper), measured on an A100; memory is what transcribing takes
 # (turbo's figure is OpenAI's own). Does the checkpoint in our hands agree with the table?
 
@@ -712,11 +717,10 @@ with checking("1.5", "is it clear?"):
     assert is_clear(-0.05, -0.01), "From -5 to -1 points is as clear, the other way round."
     assert not is_clear(-0.02, 0.02), "From -2 to 2 points holds 0: either may be better."
     assert not is_clear(-0.02, 0.05), "From -2 to 5 points holds 0 too, although its middle is above it."
+    assert not is_clear(0.0, 0.217), "From 0 to 21.7 points: 0 belongs to the interval."
 
 # %% [markdown]
-# Look at your own two intervals with it. With few clips a difference of a point or two is hardly ever clear;
-# on 27 recordings of people we measured 12.5 % for tiny.en against 7.3 % for base (25 November 2026; int8,
-# greedy).
+# Apply it to your two intervals. With five sentences even a difference of several points is often not clear.
 #
 # ## Which model today?
 #
@@ -866,11 +870,12 @@ by_hand = json.loads(translations.read_text(encoding="utf-8")).get(tale["id"])
 print(fill(by_hand or "No translation by hand for this clip: Multilingual LibriSpeech has none.", 100))
 
 # %% [markdown]
-# Is it the same story? A WER would be the wrong question: two good translations may share few words. (The
-# field's scores, BLEU and COMET, compare with several references, or compare meaning.) So read, and look
-# for what is lost, names first. (In the course's offline clip a girl finds a *brújula*, a compass; Whisper
-# writes *witch*, in Spanish *bruja*.) Whisper translates *into English* only. And where the two texts are
-# the same, a wrong `language` has acted like the task "translate".
+# Is it the same story? A WER would be the wrong measure: two good translations may share few words. (The
+# usual scores are BLEU, which counts word sequences shared with one or more reference translations, and
+# COMET, in which a trained model judges the meaning.) So read, and look for what is lost, names first. (In
+# the course's offline clip a girl finds a *brújula*, a compass; Whisper writes *witch*, in Spanish *bruja*.)
+# Whisper translates *into English* only. If the line above says True, `language="english"` had the same
+# effect as the task "translate".
 #
 # ## What the pipeline does to your dict
 #
@@ -930,8 +935,8 @@ pd.set_option("display.max_colwidth", 100, "display.width", 220)
 pd.DataFrame(found).set_index("clip")
 
 # %% [markdown]
-# Wherever a sound comes from, open it with `audio.read` and pass it through `audio.check`: it takes a
-# millisecond, and the alternative is a sentence that nobody said.
+# Open every sound with `audio.read`, and pass it through `audio.check` before you transcribe it. A wrong rate
+# is found only if you pass the true one, `audio.check(samples, rate)`: the samples alone do not show it.
 #
 # ## Hear, read, compare
 #
@@ -1026,8 +1031,8 @@ print(f"{len(recordings)} recordings in {folder}/")
 #
 # - The clips are read sentences in quiet rooms; offline all but five are synthetic voices, on the Hub the
 #   readers of audiobooks. Telephones, accents, children, noise: not measured here.
-# - Nothing was chosen on these clips except what we show. The intervals count how the figures move with other
-#   clips of the same kind, not with other kinds.
+# - No setting was tuned on these clips; only the examples shown were picked. The intervals count how the
+#   figures move with other clips of the same kind, not with other kinds.
 # - Two checkpoints differ in more than their method: data, size, text style. "CTC against Seq2Seq" is a
 #   comparison of these two, not of all.
 #
@@ -1051,10 +1056,10 @@ print(f"{len(recordings)} recordings in {folder}/")
 # print(asr(sound, return_timestamps=True)["text"])
 # ```
 #
-# The pipeline resamples by itself when the dict tells the rate. `return_timestamps=True` lets the recording
-# be longer than 30 s (lesson 3). Where the program FFmpeg is installed, the pipeline also takes the file's
-# path: `asr("my-recording.m4a")`; then the two lines with soundfile go, and formats work that soundfile
-# cannot read.
+# If torchaudio is installed, the pipeline resamples by itself when the dict gives the rate.
+# `return_timestamps=True` lets the recording be longer than 30 s (lesson 3). Where the program FFmpeg is
+# installed, the pipeline also takes the file's path: `asr("my-recording.m4a")`; then the two lines with
+# soundfile go, and formats work that soundfile cannot read.
 #
 # And a whole folder, each recording into a text and into subtitles:
 #

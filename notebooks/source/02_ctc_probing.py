@@ -128,8 +128,8 @@ picture(samples, log_probs, 0, 100, alt)
 
 # %% [markdown]
 # Each letter is a short run of frames, in the order of the text; the blank stands where nothing new is heard.
-# Written in one line, with `·` for the blank, this is the **path**: one token a frame, the most probable one
-# (argmax).
+# Written in one line, with `·` for the blank, this is a **path**, one token a frame; with the most probable
+# token in every frame (argmax) it is the **best path**.
 
 # %% tags=["nbval-check-output"]
 GLYPHS = ["·" if number == BLANK else token for number, token in enumerate(TOKENS)]
@@ -143,7 +143,8 @@ print(f"the blank is the most probable token in {(path == BLANK).float().mean():
 # 1. merge what repeats without a break,
 # 2. then drop the blanks.
 #
-# The order matters. Without a blank between them, two equal letters become one.
+# The order matters: if the blanks were dropped first, the two Ls of HELLO would stand side by side and be
+# merged.
 #
 # ### Exercise 2.1: collapse a path (5 minutes)
 #
@@ -281,13 +282,13 @@ print(f"character error rate {cer.compute(references=targets, predictions=texts)
 
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>a.</b> One wrong letter makes a whole word wrong, but most of
-# its letters are right: so CER is far below WER. (b) could happen only if the wrong words had hardly a letter
-# in common with the right ones; (c) only if every letter of every wrong word were wrong.</details>
+# its letters are right: so CER is far below WER. (c) would need nearly every letter of the wrong words to be
+# wrong; (b) even more: wrong words that are also longer than average, or many extra letters.</details>
 #
 # ### Exercise 2.2: WER by hand (5 minutes)
 #
 # `align` gives the edits between target and prediction: each has a `kind`, "equal", "substitute", "insert" or
-# "delete". Make the word error rate of them: (S + D + I) / N, where N is the number of words in the
+# "delete". Compute the word error rate from them: (S + D + I) / N, where N is the number of words in the
 # **target**. For THE CAT SAT against THE HAT SAT UP it should be 2/3.
 #
 # <details><summary>Hint</summary>Every edit but an insertion stands for one word of the target.</details>
@@ -428,10 +429,11 @@ table["said → written"] = [examples(name) for name in table.index]
 table
 
 # %% [markdown]
-# Read some pairs aloud. A **phonetic spelling** has the right sounds in letters that are not the word's. In
-# a dropped letter or a sound that is off, part of the word is right. Splits and merges have a bar too many
-# or too few. A missing word often belongs to an extra one or to a merge beside it. "Other" is the rest:
-# several sounds differ, or our rough key does not see that they are alike.
+# Read some pairs aloud. A **phonetic spelling** has the right sounds in letters that are not the word's. In a
+# dropped letter or a sound that is off, part of the word is right. Splits and merges have a bar too many or
+# too few. A missing word was often run into a neighbour: the alignment then pairs one of the two words with
+# the merged one and calls the other missing. "Other" is the rest: several sounds differ, or our rough key
+# does not see that they are alike.
 #
 # Listen to the longest pair of each of the four most frequent kinds in which both sides have a word. A
 # player holds only the stretch in which the model wrote the wrong word.
@@ -463,8 +465,8 @@ for name in [name for name, _ in kinds.most_common() if name in picks][:4]:
 # %% [markdown]
 # ## What else was probable?
 #
-# We look at one of these pairs, the phonetic spelling, frame by frame: the three most probable tokens at
-# each of its letters.
+# We look at one of these pairs, the phonetic spelling, letter by letter: the three most probable tokens at
+# the frame where each letter is surest.
 
 # %% tags=["nbval-check-output"]
 number, said, got = picks.get("phonetic spelling") or next(iter(picks.values()))
@@ -488,8 +490,8 @@ alt = (
 picture(sounds[number], emissions[number], first, last, alt)
 
 # %% [markdown]
-# Is the right letter often the second? For all words that are recognisable in what was written we put the
-# letters side by side.
+# Is the right letter often the second? For every wrong word in which at most half of the letters differ, we
+# align the letters.
 
 # %% tags=["nbval-check-output"]
 swaps, places = Counter(), Counter()
@@ -574,8 +576,8 @@ print(len(ways), "paths to AB:", *ways)
 # ### Exercise 2.3: the probability of a text (10 minutes)
 #
 # Write it for any text and any table: go through all paths (`product(range(tokens), repeat=frames)`), keep
-# those that `collapse` to the text, and sum up their probabilities. For AB on the toy it should be 0.1635,
-# rounded: compare with the list above.
+# those that `collapse` to the text, and sum up their probabilities. For AB on the toy it should be 0.3057,
+# which the list above rounds to 0.306.
 #
 # <details><summary>Hint</summary>The probability of a path is the product of one number a frame,
 # `table[frame][token]`.</details>
@@ -669,7 +671,7 @@ def trellis(log_probs, tokens, blank, merge=np.logaddexp.reduce):
 
 
 # %% [markdown]
-# A path may end in the last letter or in the blank after it. So there are three ways to the same loss: all
+# A path may end in the last letter or in the blank after it. We now compute the loss in three ways: all
 # paths, the table, and PyTorch.
 
 # %% tags=["nbval-check-output"]
@@ -702,9 +704,10 @@ alt = f"Four frames by five states, a probability in each cell; the last two of 
 show.figure(ax.figure, alt)
 
 # %% [markdown]
-# Each number is the probability of all beginnings that end there. The two in the lower right corner add up
-# to the probability of AB. Does it hold on the real clip, with its hundreds of states? And how many paths
-# does the table stand for? To count them we use the same function with probability 1 for everything.
+# Each number is the probability of all partial paths that end in that state at that frame. The two in the
+# lower right corner add up to the probability of AB (the picture rounds). Does it hold on the real clip, with
+# its hundreds of states? And how many paths does the table stand for? To count them we use the same function
+# with probability 1 for everything.
 
 # %% tags=["nbval-check-output"]
 target = [vocabulary[letter.replace(" ", DELIMITER)] for letter in clip["text"]]
@@ -820,15 +823,15 @@ with checking("2.4", "read the times off the path"):
     found = letter_frames([0, 1, 1, 2, 3, 4])
     assert found is not None, NOTHING
     assert len(found) == 2, f"Two pairs were expected, not {len(found)}: even states are blanks."
-    assert list(map(tuple, found)) != [(1, 3), (4, 5)], "In its last frame the letter still stands."
+    assert list(map(tuple, found)) != [(1, 3), (4, 5)], "Give the last frame itself, not the one after it."
     assert list(map(tuple, found)) == [(1, 2), (4, 4)], f"[(1, 2), (4, 4)] was expected, not {found}."
     assert len(letter_frames(path)) == len(target), "Every letter of the clip has its frames."
 
 # %% [markdown]
-# The darker a cell, the closer its best beginning comes to the best one at that frame. The path is flat
-# where a letter, a blank or a pause lasts. From it we read the time of each letter and each word. CTC marks
-# a moment inside the sound or a little beside it, not its two ends; for a word we take the middle of the
-# gaps to its neighbours. Click a word to hear whether the times are right.
+# In the two trellises above, the darker a cell, the closer its best partial path comes to the best one at
+# that frame. The path is flat where a letter, a blank or a pause lasts. From it we read the time of each
+# letter and each word. CTC marks a moment inside the sound or a little beside it, not its two ends; for a
+# word we take the middle of the gaps to its neighbours. Click a word to hear whether the times are right.
 
 
 # %% tags=["tested"]
@@ -867,13 +870,13 @@ show.figure(upper.figure, alt + " ".join(word for _, _, word in shown))
 # %% [markdown]
 # ## Does its confidence find the errors?
 #
-# Back to the text that the model wrote itself, with the confidence of each word: the probability of its
-# least sure letter. In the player a word below 60 % is underlined. Four outcomes are possible; the lines
-# below name the words of the two bad ones.
+# Back to the text that the model wrote itself, with the confidence of each word: the probability of its least
+# sure letter. In the player a word below 60 % is underlined. A word is right or wrong, and underlined or not;
+# the lines below list the words of the two bad combinations.
 #
 # **Before you run:** what do you expect over all clips? (a) every wrong word is underlined and no right one
-# (b) more wrong words than right ones are, but some wrong words are not and some right ones are (c) the
-# underlining has nothing to do with the errors.
+# (b) a larger share of the wrong words than of the right ones is underlined, but neither all of the first nor
+# none of the second (c) the underlining has nothing to do with the errors.
 
 # %% tags=["nbval-check-output"]
 words = written[2][1]
@@ -889,7 +892,7 @@ players.word_player(samples, RATE, sure, "What the model wrote", unsure_below=0.
 # %% [markdown]
 # For all clips: if we flag the least sure words first, we find errors, and we flag right words by mistake.
 # The **ROC curve** draws the one over the other. The area under it (AUC) is how often a wrong word is less
-# sure than a right one. By chance it is 50 %, whatever the share of wrong words, the **base rate**.
+# sure than a right one. By chance it is 50 %, whatever the **base rate** (the share of wrong words) is.
 
 # %% tags=["nbval-check-output", "report"]
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -921,10 +924,11 @@ alt = f"ROC curve above the diagonal: half of the errors are found when {cost:.0
 show.figure(ax.figure, alt)
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> The AUC lies between 50 % (c) and 100 % (a), and both
-# kinds of mistake have their own line in the outputs above.</details>
+# <details><summary>Your prediction</summary><b>b.</b> The AUC lies between 50 % (c) and 100 % (a), and in the
+# ROC curve finding more errors means flagging more right words.</details>
 #
-# Low confidence is a sign of an error, not a proof, and some wrong words have a high confidence: it is the
+# A word that the model left out has no confidence: it cannot be flagged, and is not counted here. Low
+# confidence is a sign of an error, not a proof, and some wrong words have a high confidence: it is the
 # confidence in letters given the sound, and whether the word exists, or fits here, does not enter it. A
 # higher limit than 60 % would find more errors and flag more right words. (In the last line, a word beside
 # `–` or half of a longer one often comes from a word that was torn in two: spelt right, it still counts as
@@ -1019,9 +1023,10 @@ for text_found, _, _, acoustic, _ in build_ctcdecoder(TOKENS).decode_beams(emiss
 # %% [markdown]
 # ### Exercise 2.5: a bonus for a word (5 minutes)
 #
-# Speech services offer "hot words": words of yours that get a bonus. Write the choice that the decoder makes.
-# Each candidate is (text, acoustic, language model), both natural logarithms. Its score is the formula above,
-# plus `bonus` for every time that `hot` is one of its words. Give the text with the highest score.
+# Speech services offer "hot words": words of yours that get a bonus. Write a function that chooses as the
+# decoder does. Each candidate is (text, acoustic, language model); the last two are natural logarithms. Its
+# score is the formula above, plus `bonus` for every time that `hot` is one of its words. Give the text with
+# the highest score.
 #
 # <details><summary>Hint</summary>`max(candidates, key=...)`, and `text.split().count(hot)`.</details>
 
@@ -1070,7 +1075,7 @@ with checking("2.5", "a bonus for a word"):
     assert choose(CANDIDATES, 0.5, 1.5, "ROS", 12) == "ROAST BEEF", "ROS is no word: compare whole words."
 
 # %% [markdown]
-# The first four texts above have nearly the same sound and are a few letters apart. Now with the language
+# The four texts above have similar acoustic scores and differ in a few letters. Now with the language
 # model. We choose α on a third of the clips and test on the other two thirds.
 
 # %% tags=["nbval-check-output"]
@@ -1141,13 +1146,14 @@ for name, column in [("mended", "best path"), ("broken", "with bigram")]:
 pd.DataFrame([*groups["mended"], *groups["broken"]]).set_index("")
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> Compare the two counts above. (a) would need a language
-# model that is never wrong; (c) would leave the WER where it was, and it fell.</details>
+# <details><summary>Your prediction</summary>Offline <b>b</b>: compare the two counts above. (a) would need a
+# language model that is never wrong; (c) would leave the WER where it was, and it fell. On the Hub compare
+# your own two counts.</details>
 #
 # The search chooses among the texts that are probable by their letters. It mends words whose right spelling
 # was only a little less probable. It breaks a word in two cases: the word is not in the lexicon and pays the
-# penalty, or it is there and another text has the better sum of the three parts. In the line of the broken
-# words, the second number counts the first case.
+# penalty, or it is there and another text has the better sum of the three parts. In the line that ends in
+# "words broken", the second number counts the first case, words outside the lexicon.
 #
 # ## And Whisper?
 #
@@ -1200,16 +1206,17 @@ for name, (found, _, _) in systems.items():
     display(show.diff(clip["text"], found[0], language="en"))
 
 # %% [markdown]
-# Above each text stand six confusions of its system on all of these clips. The best path writes words that
-# are in no list. With the bigram there are fewer of them, since each pays the penalty; its wrong words are
-# mostly real ones, which are harder to spot by eye. Whisper can write a word that does not exist as well: its
-# tokens are pieces of words, and pieces can be joined wrongly. It writes capitals and commas too.
+# Above each text are up to six confusions of its system over all these clips. Most of the best path's wrong
+# words are not in our lexicon (see the table). With the bigram there are fewer of them, since each pays the
+# penalty; its wrong words are mostly real ones, which are harder to spot by eye. Whisper can write a word
+# that does not exist as well: its tokens are pieces of words, and pieces can be joined wrongly. It writes
+# capitals and commas too.
 #
-# Whisper takes longer for more than one reason: it pads every clip to 30 s, its decoder runs once for every
-# token, where CTC needs a single pass for all frames, and the two checkpoints differ in size (last column).
-# They also differ in the speech that they were trained on, so the table compares these checkpoints, not
-# methods. And a number that Whisper writes in digits counts as wrong here, although nobody would call it
-# misheard: reading the errors is part of every comparison.
+# Whisper takes longer for two reasons: it pads every clip to 30 s, and its decoder runs once for every token,
+# where CTC needs a single pass for all frames. The sizes (last column) differ too: offline Whisper is the
+# larger, on the Hub the smaller. They also differ in the speech that they were trained on, so the table
+# compares these checkpoints, not methods. And a number that Whisper writes in digits counts as wrong here,
+# although nobody would call it misheard: reading the errors is part of every comparison.
 
 # %% [markdown]
 # ## How sure are we?
@@ -1231,8 +1238,9 @@ print(f"Whisper was compared on {len(shared)} clips: {sum(len(targets[n].split()
 # ## Take it with you
 #
 # This script needs nothing of the course. It writes every word of a recording with its time and its
-# confidence, so that you can look at the unsure ones first. `--model` takes a folder too; offline,
-# `python -m helpers where facebook/wav2vec2-base-100h` prints the one used here.
+# confidence, so that you can look at the unsure ones first. Its default is a checkpoint trained on more
+# speech (960 h) than the lesson's. `--model` takes a folder too; offline, `python -m helpers where
+# facebook/wav2vec2-base-100h` prints the one used here.
 #
 # {script: words_with_confidence.py}
 #

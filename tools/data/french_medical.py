@@ -170,7 +170,8 @@ learner's own data would come.
 
 Lesson 5 splits the numbers 80/20 with seed 42. {len(terms()) - unseen} terms stand in two sentences or
 more, at least one of them among the 80 % (330 once 16 of these clips are set apart for validation).
-{unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences alone: they measure what does not transfer.
+{unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences alone: they measure what does not
+transfer.
 
 ## Voices
 
