@@ -823,7 +823,7 @@ with checking("2.4", "read the times off the path"):
     found = letter_frames([0, 1, 1, 2, 3, 4])
     assert found is not None, NOTHING
     assert len(found) == 2, f"Two pairs were expected, not {len(found)}: even states are blanks."
-    assert list(map(tuple, found)) != [(1, 3), (4, 5)], "Give the last frame itself, not the one after it."
+    assert list(map(tuple, found)) != [(1, 3), (4, 5)], "In its last frame the letter still stands."
     assert list(map(tuple, found)) == [(1, 2), (4, 4)], f"[(1, 2), (4, 4)] was expected, not {found}."
     assert len(letter_frames(path)) == len(target), "Every letter of the clip has its frames."
 
