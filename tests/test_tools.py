@@ -88,8 +88,8 @@ def test_pages_link_to_pages():
 
 def test_the_page_keeps_the_alt_text_of_figures():
     lesson = notebook(
-        "import matplotlib.pyplot as plt\nfrom helpers import display\n"
-        "figure, _ = plt.subplots()\ndisplay.figure(figure, alt='An empty <pair> of axes')"
+        "import matplotlib.pyplot as plt\nfrom helpers import show\n"
+        "figure, _ = plt.subplots()\nshow.figure(figure, alt='An empty <pair> of axes')"
     )
     notebooks.execute(lesson)
     page = run.as_page(lesson, "A lesson")
