@@ -662,13 +662,18 @@ from faster_whisper import WhisperModel
 
 def heard_by(size, rows):
     """Texts of the rows by faster-whisper, greedily, in 8 bits."""
-    model = WhisperModel(catalog.model(f"Systran/faster-whisper-{size}"), device="auto", compute_type="int8")
-    answers = [model.transcribe(audio.read(row["audio"]), language="en", beam_size=1)[0] for row in rows]
-    return ["".join(segment.text for segment in segments) for segments in course.progress(answers, size)]
+    sounds = (audio.read(row["audio"]) for row in course.progress(rows, size))
+    answers = (sizes[size].transcribe(sound, language="en", beam_size=1)[0] for sound in sounds)
+    return ["".join(segment.text for segment in segments) for segments in answers]
 
 
+tiny, base = catalog.model("Systran/faster-whisper-tiny.en"), catalog.model("Systran/faster-whisper-base")
+sizes = {
+    "tiny.en": WhisperModel(tiny, device="auto", compute_type="int8"),
+    "base": WhisperModel(base, device="auto", compute_type="int8"),
+}
 some = clips.select(range(0, len(clips), 4))
-sizes, sets = ("tiny.en", "base"), {f"{len(some)} clips": some, f"{len(people)} of a reader": people}
+sets = {f"{len(some)} clips": some, f"{len(people)} of a reader": people}
 by_size = {(size, name): heard_by(size, rows) for size in sizes for name, rows in sets.items()}
 
 # %% tags=["report"]

@@ -143,6 +143,9 @@ class _Reader(ast.NodeVisitor):
                 text = ast.unparse(call)
                 if not text.startswith(("catalog.model(", "catalog.data(", "catalog.metric(")):
                     return call
+                if reader._free(ast.Expr(ast.Tuple([*call.args, *(k.value for k in call.keywords)]))):
+                    reader.given[text] = text
+                    return call
                 value = _on_the_hub(text)
                 reader.given[repr(value)] = text
                 name = value if isinstance(value, str) else value["path"]
