@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from . import catalog
 from .supply import hub
-from .supply.source import source
+from .supply.source import cache_folder, source
 
 _T = TypeVar("_T")
 
@@ -68,6 +69,15 @@ def budget(cpu: _T, gpu: _T) -> _T:
     import torch
 
     return gpu if torch.cuda.is_available() else cpu
+
+
+def mine(name: str) -> Path:
+    """A folder in the course's cache for what the learner made, such as a model that a later lesson uses.
+
+    Args:
+        name: of the folder, e.g. "whisper-medical-ctranslate2". It is not created.
+    """
+    return cache_folder() / "mine" / name
 
 
 @dataclass

@@ -56,3 +56,9 @@ def test_warnings_of_the_libraries_are_shown_and_their_bars_are_not():
 
 def test_progress_gives_every_item():
     assert list(course.progress(range(3), "counting")) == [0, 1, 2]
+
+
+def test_what_the_learner_made_lies_in_the_courses_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path))
+    assert course.mine("model") == tmp_path / "mine" / "model"
+    assert not course.mine("model").exists()
