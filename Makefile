@@ -1,11 +1,11 @@
-# make run · make test · make lab. For maintainers: test-hub, lessons, data, checkpoints, figures, bench.
+# make run · make test · make lab. For maintainers: test-hub, test-colab, lessons, data, checkpoints, figures, bench.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test test-hub lab lessons data checkpoints figures bench weights clean
+.PHONY: run test test-hub test-colab lab lessons data checkpoints figures bench weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
@@ -20,6 +20,9 @@ test: weights ## unit, lessons (nbval), structure, lint
 
 test-hub: weights ## every lesson against a Hub on loopback, and one on a look-alike of Colab
 	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/whole_lessons_hub.py tests/whole_lesson_colab.py
+
+test-colab: weights ## every lesson on Colab's own versions (Python 3.13, an environment in build/colab)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -v --durations=0 tests/whole_lessons_colab.py
 
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --config=tools/jupyter_lab_config.py

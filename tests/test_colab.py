@@ -7,6 +7,7 @@ import ast
 import importlib.metadata
 import re
 import sys
+import tomllib
 
 import pytest
 from packaging.requirements import Requirement
@@ -100,3 +101,15 @@ def test_every_keyword_exists(where):
     assert {"TrainingArguments", "Seq2SeqTrainingArguments", "pipeline"} <= {name for name, _ in calls}
     for name, keywords in calls:
         assert keywords <= set(known[name]), f"{name} has no {sorted(keywords - set(known[name]))} {where}"
+
+
+def test_the_wheel_holds_every_file_that_helpers_read():
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    stated = {
+        path
+        for package, patterns in data["package-data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    there = {path for path in (ROOT / "helpers").rglob("*") if path.is_file() and path.suffix != ".py"}
+    assert {path for path in there if "__pycache__" not in path.parts} <= stated

@@ -465,8 +465,8 @@ for name in [name for name, _ in kinds.most_common() if name in picks][:4]:
 # %% [markdown]
 # ## The same model, and a person
 #
-# Five sentences from *Sense and Sensibility*, read by a LibriVox volunteer: the same recordings offline and on
-# the Hub. Are they harder for this model, and are the errors of the same kinds?
+# Five sentences from *Sense and Sensibility*, read by a LibriVox volunteer: the same recordings offline and
+# on the Hub. Are they harder for this model, and are the errors of the same kinds?
 
 # %% tags=["nbval-check-output"]
 people = load_dataset(**catalog.data("sense-and-sensibility"), split="test")
@@ -487,10 +487,11 @@ display(show.diff(people[2]["text"], heard[2], title="the reader, sentence 2"))
 players.listen(audio.read(people[2]["audio"]), RATE, "Sentence 2")
 
 # %% [markdown]
-# The rows below "words" count the confusions of each kind. Offline the difference between the columns is wide:
-# the stand-in was trained on synthetic voices and on one person reading prompts, and has never heard this
-# reader or such sentences. On the Hub both columns are people who read books aloud, as in the checkpoint's
-# training, so they should lie closer together. The words wrong in five sentences are too few to compare kinds.
+# The rows below "words" count the confusions of each kind. Offline the difference between the columns is
+# wide: the stand-in was trained on synthetic voices and on one person reading prompts, and has never heard
+# this reader or such sentences. On the Hub both columns are people who read books aloud, as in the
+# checkpoint's training, so they should lie closer together. The words wrong in five sentences are too few to
+# compare kinds.
 
 # %% [markdown]
 # ## What else was probable?

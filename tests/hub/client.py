@@ -48,6 +48,17 @@ def printed(notebook: Path) -> str:
     return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
 
 
+def raised(notebook: Path) -> list[str]:
+    """What its cells raised: number of the cell, class and message."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [
+        f"cell {number}: {output['ename']}: {output['evalue']}"
+        for number, cell in enumerate(cells)
+        for output in cell.get("outputs", [])
+        if output["output_type"] == "error"
+    ]
+
+
 class Failure(Exception):
     """What a statement raised in the other process: `kind` is the class, the message its text."""
 
