@@ -142,3 +142,5 @@ def test_half_a_file_is_told(folder, format):
     (folder / "audio" / f"001.{format}").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(corpus.CorpusError, match=rf"audio/001\.{format} ends before its header says"):
         corpus.pairs(folder)
+    (folder / "audio" / f"001.{format}").write_bytes(whole)
+    assert len(corpus.pairs(folder)) == 2

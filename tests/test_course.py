@@ -62,3 +62,25 @@ def test_what_the_learner_made_lies_in_the_courses_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("ASR_CACHE", str(tmp_path))
     assert course.mine("model") == tmp_path / "mine" / "model"
     assert not course.mine("model").exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "prefetched", "asked", "said"),
+    [
+        ("offline", True, 0, "offline"),
+        ("hub", True, 0, "the copy that prefetch made"),
+        ("hub", False, 1, "hub"),
+    ],
+)
+def test_the_hub_is_asked_only_where_nothing_was_prefetched(
+    where, prefetched, asked, said, monkeypatch, capsys
+):
+    questions = []
+    monkeypatch.setenv("ASR_SOURCE", where)
+    for name in ("HF_HUB_OFFLINE", "HF_EVALUATE_OFFLINE"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setattr(course.catalog, "is_prefetched", lambda: prefetched)
+    monkeypatch.setattr(course.hub, "ask", lambda: questions.append("is anybody there?"))
+    course.start("01")
+    assert len(questions) == asked
+    assert f"source: {where}" in (banner := capsys.readouterr().out) and said in banner
