@@ -1,9 +1,9 @@
 """Every lesson on the versions that Colab has, from a notebook alone in an empty folder: `make test-colab`.
 
-The environment is built in build/colab from shipped.txt and the course's own wheel (Python 3.13, some 8 GB, the
-package index is needed); where it stands already, only the wheel is built anew. Weights and data come from the
-Hub on loopback, so the lessons run as on Colab's first screen. torchcodec is left out where FFmpeg is missing:
-the course never uses it, but the libraries stop at one that cannot load. What the set-up cell does is proved in
+The environment is built in build/colab from shipped.txt and the course's own wheel (Python 3.13, some 8 GB;
+the package index is needed); where it stands already, only the wheel is built anew. Weights and data come
+from the Hub on loopback, the default on Colab. torchcodec is left out where FFmpeg is missing: the course
+never uses it, but the libraries stop at one that cannot load. What the set-up cell does is proved in
 whole_lesson_colab.py.
 """
 

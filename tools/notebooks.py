@@ -151,10 +151,12 @@ def _navigation(entry: dict) -> str:
     place = [other["slug"] for other in order].index(entry["slug"])
     links = []
     if place > 0:
-        links.append(f"[← {order[place - 1]['title']}]({order[place - 1]['slug']}.ipynb)")
-    links.append("[All lessons](../README.md)")
+        before = order[place - 1]
+        links.append(f"[← {before['title']}]({before['slug']}.ipynb) ([Colab]({colab(before['slug'])}))")
+    links.append(f"[All lessons](../README.md) ([GitHub](https://github.com/{repository()}))")
     if place + 1 < len(order):
-        links.append(f"[{order[place + 1]['title']} →]({order[place + 1]['slug']}.ipynb)")
+        after = order[place + 1]
+        links.append(f"[{after['title']} →]({after['slug']}.ipynb) ([Colab]({colab(after['slug'])}))")
     return " · ".join(links)
 
 
@@ -165,13 +167,9 @@ def _header(entry: dict) -> str:
         f"[Open in Colab]({colab(entry['slug'])}) · {_navigation(entry)}\n\n"
         f"{entry['question']}\n\n**What you will learn**\n\n{points}\n\n"
         f"**What it needs:** {entry['needs']}\n\n"
-        f"**Time:** {entry['minutes']} min to run offline on two CPU cores; {gpu_time(entry)} on a GPU."
+        f"**Time:** {entry['minutes']} min to run offline on two CPU cores"
+        + (f"; {entry['gpu_minutes']} min on a GPU." if "gpu_minutes" in entry else ".")
     )
-
-
-def gpu_time(entry: dict) -> str:
-    """The measured time on a GPU in words, or that there is none."""
-    return f"{entry['gpu_minutes']} min" if "gpu_minutes" in entry else "not measured"
 
 
 def _recap(entry: dict) -> str:
@@ -274,12 +272,13 @@ def keep_outputs(notebook: nbformat.NotebookNode, stored: nbformat.NotebookNode)
 
 def readme_table() -> str:
     """The README's table of lessons, in Markdown."""
-    rows = ["| | Lesson | What you hear and see | CPU | GPU | |", "|---|---|---|---|---|---|"]
+    rows = ["| | Lesson | What you hear and see | Time | |", "|---|---|---|---|---|"]
     for entry in lessons():
+        gpu = f", {entry['gpu_minutes']} min on a GPU" if "gpu_minutes" in entry else ""
         link = f"[{entry['title']}](notebooks/{entry['slug']}.ipynb)"
         rows.append(
-            f"| {int(entry['slug'][:2])} | {link} | {entry['hear']} | {entry['minutes']} min | "
-            f"{gpu_time(entry)} | {badge(entry['slug'])} |"
+            f"| {int(entry['slug'][:2])} | {link} | {entry['hear']} | {entry['minutes']} min{gpu} | "
+            f"{badge(entry['slug'])} |"
         )
     return "\n".join(rows)
 
