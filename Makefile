@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test test-hub test-colab lab lessons data checkpoints figures bench weights clean
+.PHONY: run test test-hub test-colab lab lessons data checkpoints figures wheel bench weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
@@ -29,6 +29,10 @@ lab: weights ## open JupyterLab on the lessons
 
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)
+
+wheel: weights ## the wheel that the set-up cell installs on Colab, for a release
+	rm -rf build/lib
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
 bench: weights ## the stored tables of lessons 3 and 5, each method in a process of its own
 	$(BIN)/python -m tools.bench $(METHODS)

@@ -170,12 +170,18 @@ def asset(name: str) -> Path:
     """Folder of something that ships with the course, `helpers/assets/NAME`.
 
     Raises:
-        CatalogError: there is no such folder.
+        CatalogError: there is no such folder, or its weights were left out, as in the wheel for Colab.
     """
     known = sorted(path.name for path in (HELPERS / "assets").iterdir())
     if name not in known:
         raise CatalogError(f"Nothing named {name!r} ships with the course: choose one of {', '.join(known)}.")
-    return HELPERS / "assets" / name
+    folder = HELPERS / "assets" / name
+    if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+        raise CatalogError(
+            f"The weights of {name} are not part of this installation: take the Hub's (ASR_SOURCE=hub), "
+            "or work in a clone of the course's repository."
+        )
+    return folder
 
 
 def on_the_hub() -> dict[str, tuple[str | dict, tuple[str, ...]]]:

@@ -115,3 +115,12 @@ def test_unknown_names_are_refused_in_one_sentence():
         with pytest.raises(catalog.CatalogError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+def test_a_wheel_without_the_weights_says_what_to_do(monkeypatch, tmp_path):
+    folder = tmp_path / "assets" / "wav2vec2-ctc-en"
+    folder.mkdir(parents=True)
+    (folder / "config.json").touch()
+    monkeypatch.setattr(catalog, "HELPERS", tmp_path)
+    with pytest.raises(catalog.CatalogError, match="not part of this installation: take the Hub's"):
+        catalog.model("facebook/wav2vec2-base-100h")

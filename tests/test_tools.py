@@ -146,7 +146,32 @@ def test_a_number_without_lesson_is_refused(number):
 def test_magic_lines_survive_the_text_format():
     for entry in notebooks.lessons():
         setup = notebooks.build(entry).cells[1].source
-        assert "    %pip install --quiet" in setup
+        assert f"    %pip install --quiet {notebooks.wheel()}" in setup
+
+
+@pytest.mark.parametrize(
+    ("setting", "origin", "found"),
+    [
+        ("one/course", "https://github.com/other/course.git", "one/course"),
+        (None, "https://github.com/other/course.git", "other/course"),
+        (None, "git@github.com:other/course", "other/course"),
+    ],
+)
+def test_the_repository_is_a_setting_or_gits_origin(setting, origin, found, monkeypatch, tmp_path):
+    named = f'repository = "{setting}"' if setting else ""
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nversion = "2.1"\n[tool.course]\n{named}\n')
+    for command in (["init", "--quiet"], ["remote", "add", "origin", origin]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    assert notebooks.repository() == found
+    assert notebooks.wheel().startswith(f"https://github.com/{found}/releases/download/v2.1/")
+
+
+def test_without_a_repository_there_is_one_sentence(monkeypatch, tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.course]\n")
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="set it under"):
+        notebooks.repository()
 
 
 @pytest.mark.parametrize(("printed", "passes"), [("heard", True), ("something else", False)])

@@ -11,7 +11,6 @@ import ctypes.util
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -54,10 +53,7 @@ def colab(tmp_path_factory):
         pip(python, "install", "--quiet", *(f"{name}=={version}" for name, version in wanted.items()))
         stamp.write_text("\n".join(f"{name}=={version}" for name, version in packages(python).items()))
     before = dict(line.split("==", 1) for line in stamp.read_text().splitlines())
-    wheels = tmp_path_factory.mktemp("wheels")
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
-    pip(sys.executable, "wheel", *options, str(notebooks.ROOT))
-    (wheel,) = wheels.glob("*.whl")
+    wheel = image.build_wheel(tmp_path_factory.mktemp("wheel"))
     pip(python, "install", "--quiet", str(wheel))
     pip(python, "install", "--quiet", "--no-deps", "--force-reinstall", str(wheel))
     return python, before, packages(python)

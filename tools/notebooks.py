@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import sys
 import time
 import tomllib
@@ -28,7 +29,7 @@ SETUP = """\
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install --quiet "asr-course @ git+https://github.com/{repository}"
+    %pip install --quiet {wheel}
 """
 
 
@@ -68,10 +69,30 @@ def source(slug: str) -> str:
     return (NOTEBOOKS / "source" / f"{slug}.py").read_text(encoding="utf-8")
 
 
+def _settings() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
 def repository() -> str:
-    """owner/name, the one setting in pyproject.toml that badges are written from."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return settings["tool"]["course"]["repository"]
+    """owner/name on GitHub: the setting in pyproject.toml, or where git's "origin" points.
+
+    Raises:
+        ValueError: neither says it.
+    """
+    if named := _settings()["tool"]["course"].get("repository"):
+        return named
+    command = ["git", "config", "--get", "remote.origin.url"]
+    origin = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    if found := re.search(r"github\.com[:/]([^/]+/[^/]+?)(\.git)?/?$", origin):
+        return found[1]
+    raise ValueError("Nothing names the repository: set it under [tool.course] in pyproject.toml.")
+
+
+def wheel() -> str:
+    """Address of the release's wheel, which the set-up cell installs on Colab."""
+    version = _settings()["project"]["version"]
+    name = f"asr_course-{version}-py3-none-any.whl"
+    return f"https://github.com/{repository()}/releases/download/v{version}/{name}"
 
 
 def colab(slug: str) -> str:
@@ -96,7 +117,7 @@ def build(entry: dict, form=exercises.learner) -> nbformat.NotebookNode:
     """
     body = jupytext.reads(source(entry["slug"]), fmt="py:percent").cells
     further = [cell for cell in body if "further" in exercises.tags(cell)]
-    cells = [_markdown(_header(entry), "header"), _code(SETUP.format(repository=repository()), "setup")]
+    cells = [_markdown(_header(entry), "header"), _code(SETUP.format(wheel=wheel()), "setup")]
     cells += [cell for cell in body if cell not in further]
     cells.append(_markdown(_recap(entry), "recap"))
     if "quiz" in entry:

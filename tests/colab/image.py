@@ -21,7 +21,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.notebooks import ROOT, repository
+from tools.notebooks import ROOT
 
 _LIST = (Path(__file__).parent / "shipped.txt").read_text(encoding="utf-8")
 SHIPPED = dict(re.findall(r"^([\w.-]+)==(\S+)", _LIST, re.MULTILINE))
@@ -95,20 +95,17 @@ def pack_decoy(package: str, folder: Path) -> None:
         wheel.writestr(f"{about}/RECORD", "")
 
 
-def copy_repository(folder: Path) -> None:
-    """The files that git tracks, as they are now, as a git repository of one commit."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listing.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message=as it is"]):
-        author = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-        subprocess.run(["git", *author, *command], cwd=folder, check=True)
+def build_wheel(folder: Path) -> Path:
+    """The course's own wheel, as `make wheel` builds it: nothing from an earlier build gets into it."""
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], check=True)
+    (wheel,) = folder.glob("asr_course-*.whl")
+    return wheel
 
 
 class Colab:
-    """The look-alike below `folder`: `python` is its interpreter, `environment` what a notebook runs in."""
+    """The look-alike below `folder`: `python` is its interpreter, `environment` a notebook's, `wheel` ours."""
 
     def __init__(self, folder: Path):
         folder.mkdir()
@@ -126,14 +123,8 @@ class Colab:
             pack_wheel(package, wheels)
         for package in FROZEN:
             pack_decoy(package, wheels)
-        copy_repository(folder / "repository")
-        self.environment = {
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(wheels),
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{(folder / 'repository').as_uri()}.insteadOf",
-            "GIT_CONFIG_VALUE_0": f"https://github.com/{repository()}",
-        }
+        self.wheel = build_wheel(folder)
+        self.environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
 
     def packages(self) -> dict[str, str]:
         """Package to version, as pip sees them."""
