@@ -105,7 +105,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 class Colab:
-    """The look-alike below `folder`: `python` is its interpreter, `environment` a notebook's, `wheel` ours."""
+    """The look-alike below `folder`: `python` its interpreter, `environment` a notebook's, `wheel` ours."""
 
     def __init__(self, folder: Path):
         folder.mkdir()
