@@ -146,3 +146,46 @@ def test_speech_is_found_where_somebody_speaks(lesson):
     found = lesson.speech_in(np.concatenate([pause, speech, pause]))
     assert found and found[0][0] > 3 and found[-1][1] < 9
     assert lesson.speech_in(pause) == []
+
+
+# ---- windows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stretches", "packed"),
+    [
+        ([(0, 4), (5, 9), (12, 19)], [(0, 9), (12, 19)]),
+        ([(0, 4), (5, 10)], [(0, 10)]),
+        ([(0, 4), (5, 10.1)], [(0, 4), (5, 10.1)]),
+        ([(3, 30)], [(3, 30)]),
+        ([], []),
+    ],
+)
+def test_stretches_are_joined_as_long_as_they_fit(lesson, stretches, packed):
+    assert lesson.pack(stretches, 10) == packed
+
+
+# ---- errors ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("heard", "errors"),
+    [
+        ("a b c d e f", [0, 0, 0]),
+        ("a x c d e f", [1, 0, 0]),
+        ("a b e f", [0, 2, 0]),
+        ("a b y c d e f", [0, 1, 0]),
+        ("a b c d e f z", [0, 0, 1]),
+        ("", [2, 2, 2]),
+    ],
+)
+def test_errors_belong_to_their_segments(lesson, heard, errors):
+    assert lesson.errors_per_segment(["a b", "c d", "e f"], heard).tolist() == errors
+
+
+def test_an_interval_holds_the_rate_and_narrows_with_more_segments(lesson):
+    errors, lengths = np.array([0, 1, 2, 0, 3, 1.0]), np.full(6, 10)
+    low, high = lesson.interval(errors, lengths)
+    assert 0 <= low < errors.sum() / lengths.sum() < high
+    narrow = lesson.interval(np.tile(errors, 20), np.tile(lengths, 20))
+    assert narrow[1] - narrow[0] < (high - low) / 3

@@ -97,7 +97,7 @@ def longform_method(compute_type: str, **options):
 
 
 METHODS: dict[str, Callable[[], Callable]] = {
-    "original: pipeline, chunks of 30 s, batch 8, 5 beams": lambda: pipeline_method(),
+    "pipeline, chunks, batch 8, 5 beams (the options of the earlier course)": lambda: pipeline_method(),
     "pipeline, chunks, batch 8, greedy": lambda: pipeline_method(num_beams=1),
     "pipeline, chunks, batch 1, greedy": lambda: pipeline_method(batch_size=1, num_beams=1),
     "pipeline, chunks, batch 8, greedy, eager attention": lambda: pipeline_method(
@@ -108,12 +108,14 @@ METHODS: dict[str, Callable[[], Callable]] = {
         compiled=True, num_beams=1
     ),
     "pipeline, sequential, greedy": lambda: pipeline_method(chunked=False, num_beams=1),
-    "faster-whisper float32": lambda: faster_whisper_method("float32", False),
-    "faster-whisper int8": lambda: faster_whisper_method("int8", False),
-    "faster-whisper batched float32 (as documented)": lambda: faster_whisper_method(
-        "float32", True, batch_size=16
+    "faster-whisper float32, 5 beams": lambda: faster_whisper_method("float32", False),
+    "faster-whisper int8, 5 beams": lambda: faster_whisper_method("int8", False),
+    "faster-whisper int8, greedy": lambda: faster_whisper_method("int8", False, beam_size=1),
+    "faster-whisper int8, greedy, VAD": lambda: faster_whisper_method(
+        "int8", False, beam_size=1, vad_filter=True
     ),
-    "faster-whisper batched int8 (as documented)": lambda: faster_whisper_method("int8", True, batch_size=16),
+    "faster-whisper batched float32, 5 beams": lambda: faster_whisper_method("float32", True, batch_size=16),
+    "faster-whisper batched int8, 5 beams": lambda: faster_whisper_method("int8", True, batch_size=16),
     "faster-whisper batched int8, greedy": lambda: faster_whisper_method(
         "int8", True, batch_size=16, beam_size=1
     ),
@@ -174,11 +176,11 @@ def table(store: dict) -> str:
     slowest = next(iter(store["methods"].values()))["seconds"]
     lines = [f"{store['machine']}, {store['date']}; {store['clip']}; {store['versions']}", ""]
     lines.append(
-        f"{'method':55}{'s':>8}{'x real time':>13}{'x original':>12}{'MB peak':>9}{'WER':>8}{'runs':>6}"
+        f"{'method':72}{'s':>8}{'x real time':>13}{'x original':>12}{'MB peak':>9}{'WER':>8}{'runs':>6}"
     )
     for method, row in store["methods"].items():
         lines.append(
-            f"{method:55}{row['seconds']:8.1f}{store['seconds'] / row['seconds']:13.1f}"
+            f"{method:72}{row['seconds']:8.1f}{store['seconds'] / row['seconds']:13.1f}"
             f"{slowest / row['seconds']:12.1f}{row['memory']:9.0f}{row['wer']:8.2%}{row['runs']:6}"
         )
     return "\n".join(lines)
