@@ -83,12 +83,9 @@ def test_long_recordings_are_taken_up_where_they_stopped(recordings, tmp_path):
 
 def test_a_recording_that_cannot_be_read_does_not_stop_the_others(recordings, tmp_path):
     (recordings / "b.WAV").write_bytes(b"no sound at all")
-    ran = subprocess.run(
-        [sys.executable, "-I", str(SCRIPTS / "transcribe_long.py"), str(recordings), "--language", "en"]
-        + ["--model", catalog.model("Systran/faster-whisper-base")],
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-I", str(SCRIPTS / "transcribe_long.py"), str(recordings), "--language", "en"]
+    command += ["--model", catalog.model("Systran/faster-whisper-base")]
+    ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 1 and ran.stdout.count("->") == 2
     assert "b.WAV: not transcribed" in ran.stderr
 

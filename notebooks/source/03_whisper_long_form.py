@@ -620,7 +620,7 @@ with checking("3.3", "the time in a subtitle"):
     assert found is not None, "Nothing came back: end the function with return."
     assert "." not in found, "SRT writes a comma before the milliseconds."
     assert found.startswith("01:02:"), "3723.45 s are 1 hour, 2 minutes and 3.45 seconds: minutes end at 59."
-    assert stamp(2.3) == "00:00:02,300", "2.3 is stored as a little less: round, do not cut."
+    assert stamp(1.001) == "00:00:01,001", "1.001 times 1000 is a little less than 1001: round, do not cut."
     assert stamp(59.9996) == "00:01:00,000", "59.9996 s are a minute: round to milliseconds first of all."
     assert found == "01:02:03,450", f"01:02:03,450 was expected, not {found}."
 
@@ -827,6 +827,7 @@ with checking("3.4", "back to the recording's time"):
     assert first is not None, "Nothing came back for second 1: end the function with return."
     assert first == 3, f"Second 1 of the joined sound is second 3 of the recording, not {first}."
     assert second is not None, "Second 4 lies in the second stretch: take off the first one's length."
+    assert second != 24, "Second 4 lies in the second stretch: take the first one's length off the time."
     assert second != 6, "Second 4 lies in the second stretch: the pause from 5 to 9 s must be added too."
     assert (second, third) == (10, 22), f"10 and 22 were expected, not {second} and {third}."
 
