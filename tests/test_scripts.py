@@ -1,5 +1,6 @@
 """The scripts that learners take with them: alone, on a folder, without the course's helpers."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -56,3 +57,27 @@ def test_words_come_with_times_and_confidence(speech, tmp_path):
     times = [float(row[0]) for row in rows]
     assert times == sorted(times) and times[-1] < len(speech) / 16_000
     assert all(0 < float(row[3]) <= 1 and (row[4] == "*") == (float(row[3]) < 0.6) for row in rows)
+
+
+def test_a_table_of_texts_becomes_a_classifier(tmp_path):
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, pipeline, set_seed
+
+    tokenizer = AutoTokenizer.from_pretrained(catalog.model("google-bert/bert-base-uncased"))
+    set_seed(0)
+    size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertForSequenceClassification(BertConfig(**size)).save_pretrained(tmp_path / "tiny")
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    with open(tmp_path / "films.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "label"])
+        kinds = {"good": "a warm, clever film", "bad": "a dull, cold film", "none": "opens on Friday"}
+        table.writerows([f"{text}, number {n}", kind] for n in range(40) for kind, text in kinds.items())
+    arguments = ["films.csv", "made", "--model", tmp_path / "tiny", "--rate", "1e-3", "--epochs", "12"]
+    said = run("finetune_bert.py", *arguments, folder=tmp_path)
+    assert "96 to learn from, 12 to choose the state, 12 to judge it" in said
+    assert "always the same answer: 4 of 12 right" in said and "TF-IDF: 12 of 12 right" in said
+    assert int(re.search(r"fine-tuned: (\d+) of 12 right", said)[1]) >= 11
+    classify = pipeline("text-classification", model=str(tmp_path / "made"))
+    assert [each["label"] for each in classify([f"{text}, number 7" for text in kinds.values()])] == list(
+        kinds
+    )
