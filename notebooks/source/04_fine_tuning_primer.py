@@ -194,7 +194,7 @@ def computed(lengths, size):
     return sum(len(batch) * max(batch) - sum(batch) for batch in batches)
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from helpers.exercises import checking
 
 NOTHING = "The function gives nothing back: write your code, and end it with return."
@@ -441,7 +441,7 @@ def share_right(outcome):
     return outcome.predictions.argmax(axis=-1).mean()
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from types import SimpleNamespace
 
 with checking("4.2", "in whose order?"):
@@ -623,7 +623,7 @@ table = [
         "right": f"{each.sum()} of {len(test)}",
         "accuracy": f"{each.mean():.1%}",
         "fine-tuned minus this": f"{100 * (right['fine-tuned'].mean() - each.mean()):+.1f} points",
-        "95 %": "{:+.1f} to {:+.1f}".format(*(100 * gains[way])) if way in gains else "",
+        "95 %": "{:+.1f} to {:+.1f}".format(*(100 * gains.get(way, np.zeros(2)))),
     }
     for way, each in sorted(right.items(), key=lambda item: item[1].sum())
 ]
@@ -676,7 +676,7 @@ guess = {50: 0.97, 200: 0.99}
 # %% tags=["wrong"]
 guess = {50: 60, 200: 70}
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("4.3", "predict the curve"):
     assert "guess" in globals(), "Write your guesses: guess = {50: ..., 200: ...}."
     few, more = guess[50], guess[200]
@@ -798,7 +798,7 @@ def accuracy_and_loss(chances):
     return (chances > 0.5).mean(), -np.log10(chances).mean()
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("4.4", "a better accuracy and a worse loss"):
     two = accuracy_and_loss([0.6, 0.8, 0.9, 0.02])
     assert two is not None, NOTHING
@@ -853,7 +853,7 @@ def leaks(train_texts, test_texts):
     return [place for place, text in enumerate(train_texts) if " ".join(text.lower().split()) in known]
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("4.5", "find the leak"):
     learnt = ["Good film.", "A bore.", "Never again!", "So so."]
     asked = ["so so.", "A warm film.", " good  film.", "Bad.", "A bore."]

@@ -52,7 +52,7 @@ for name, places in parts.items():
     speakers = len({voices[place] for place in places}) if named else "unknown"
     print(f"{name:10} {len(places)} calls, callers: {speakers}")
 
-# %%
+# %% tags=["nbval-check-output"]
 import io
 
 import soundfile
@@ -73,7 +73,7 @@ for row in calls["train"].select(range(2)):
 # **Before you run:** we take a sentence that was recorded at 16 kHz, resample it to 8 kHz and back. What does
 # the spectrogram show above 4 kHz? (a) the same as before (b) nothing (c) a mirror image of what lies below.
 
-# %%
+# %% tags=["nbval-check-output"]
 import soxr
 from helpers import plots, show
 
@@ -212,7 +212,7 @@ def spell_out(text):
     return " ".join(re.sub(r"\d+", "", text).split())
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from helpers.exercises import checking
 
 NOTHING = "The function gives nothing back: write your code, and end it with return."
@@ -266,7 +266,7 @@ def at_fault(vocabulary, text):
     return sorted(token for token, number in vocabulary.items() if often[number] > 1)
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("6.2", "a vocabulary with a mistake"):
     broken = {"<pad>": 0, "<unk>": 1, "|": 2, "A": 3, "C": 4, "L": 5, "O": 5, "N": 6}
     signs = at_fault(broken, "CALL NOW")
@@ -360,7 +360,7 @@ def pad(rows):
     return values, labels
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 two = [{"input_values": [0.1] * 5, "labels": [7, 8, 9]}, {"input_values": [0.2] * 3, "labels": [7]}]
 with checking("6.3", "finish the collator"):
     made = pad(two)
@@ -707,7 +707,7 @@ def diagnose(training, held):
     return "overfits" if held[-1] > 1.1 * min(held) else "learns"
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("6.4", "diagnose three trainings"):
     names = {name: diagnose(*curves) for name, curves in trainings.items()}
     assert None not in names.values(), NOTHING
