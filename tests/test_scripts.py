@@ -1,5 +1,6 @@
 """The scripts that learners take with them: alone, on a folder, without the course's helpers."""
 
+import csv
 import re
 import subprocess
 import sys
@@ -105,3 +106,93 @@ def test_two_processes_share_the_recordings(recordings, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("->") == 3, "each recording is transcribed by one process only"
     assert len(list(recordings.glob("*.txt"))) == 3
+
+
+def test_a_table_of_texts_becomes_a_classifier(tmp_path):
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, pipeline, set_seed
+
+    tokenizer = AutoTokenizer.from_pretrained(catalog.model("google-bert/bert-base-uncased"))
+    set_seed(0)
+    size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertForSequenceClassification(BertConfig(**size)).save_pretrained(tmp_path / "tiny")
+    tokenizer.save_pretrained(tmp_path / "tiny")
+    with open(tmp_path / "films.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["text", "label"])
+        kinds = {"good": "a warm, clever film", "bad": "a dull, cold film", "none": "opens on Friday"}
+        table.writerows([f"{text}, number {n}", kind] for n in range(40) for kind, text in kinds.items())
+    arguments = ["films.csv", "made", "--model", tmp_path / "tiny", "--rate", "1e-3", "--epochs", "12"]
+    said = run("finetune_bert.py", *arguments, folder=tmp_path)
+    assert "96 to learn from, 12 to choose the state, 12 to judge it" in said
+    assert "always the same answer: 4 of 12 right" in said and "TF-IDF: 12 of 12 right" in said
+    assert int(re.search(r"fine-tuned: (\d+) of 12 right", said)[1]) >= 11
+    classify = pipeline("text-classification", model=str(tmp_path / "made"))
+    assert [each["label"] for each in classify([f"{text}, number 7" for text in kinds.values()])] == list(
+        kinds
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder(tmp_path_factory):
+    """A Wav2Vec2 without a head, small enough to learn ten clips by heart in seconds."""
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model, set_seed
+
+    folder = tmp_path_factory.mktemp("encoder")
+    set_seed(0)
+    size = {"hidden_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 96}
+    convolutions = {"conv_dim": (32, 32, 32), "conv_kernel": (20, 8, 4), "conv_stride": (20, 8, 2)}
+    positions = {"num_conv_pos_embeddings": 15, "num_conv_pos_embedding_groups": 2}
+    config = Wav2Vec2Config(**size, **convolutions, **positions, num_feat_extract_layers=3, mask_time_prob=0)
+    Wav2Vec2Model(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
+def tones(folder, texts):
+    """A folder of clips that hold one tone a letter, and their metadata.csv."""
+    import numpy as np
+
+    folder.mkdir()
+    for number, text in enumerate(texts):
+        pitches = [200 + 180 * "ışke 'abİIŞKE".index(letter) for letter in text]
+        sound = np.concatenate([0.3 * np.sin(np.arange(2400) * pitch / 2546) for pitch in pitches])
+        format = ("wav", "mp3")[number % 2]
+        data = audio.encode(sound.astype(np.float32), format=format)
+        (folder / f"{number}.{format}").write_bytes(data)
+    names = [f"{number}.{('wav', 'mp3')[number % 2]}" for number in range(len(texts))]
+    lines = [f"{name},{text}" for name, text in zip(names, texts, strict=True)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,transcription", *lines]), encoding="utf-8-sig")
+    return folder
+
+
+TURKISH = ["IŞIK", "İKİ", "KIŞ", "Eşak", "ışık ka", "kek", "KIŞ'I", "şık", "aş", "kaşa"]
+
+
+def test_ten_clips_of_a_language_become_a_ctc_model(tiny_encoder, tmp_path):
+    from transformers import pipeline
+
+    folder = tones(tmp_path / "clips", TURKISH)
+    arguments = ["--model", tiny_encoder, "--language", "tr", "--steps", 60, "--rate", "3e-3"]
+    said = run("finetune_ctc.py", folder, tmp_path / "made", *arguments, folder=tmp_path)
+    assert "said    ışık\n" in said and "1 clips kept: WER" in said
+    losses = [float(loss) for loss in re.findall(r"'loss': '?([\d.]+)", said)]
+    assert losses[-1] < losses[0]
+    recognise = pipeline("automatic-speech-recognition", model=str(tmp_path / "made"))
+    assert set(recognise.tokenizer.get_vocab()) == {"<pad>", "<unk>", "|", *"ışkiea'"}
+    assert recognise.model.config.vocab_size == 10
+    sound = {"array": audio.read((folder / "5.mp3").read_bytes()), "sampling_rate": 16_000}
+    assert set(recognise(sound)["text"]) <= set(" ışkiea'")
+
+
+@pytest.mark.parametrize(
+    ("text", "exists", "says"),
+    [("iki 2", False, "write the number in words"), ("iki", True, "FileExistsError")],
+)
+def test_digits_and_an_existing_folder_are_refused(tiny_encoder, text, exists, says, tmp_path):
+    folder = tones(tmp_path / "clips", ["kek"])
+    (folder / "metadata.csv").write_text(f"file_name,transcription\n0.wav,{text}\n", encoding="utf-8")
+    if exists:
+        (tmp_path / "made").mkdir()
+    command = [sys.executable, "-I", SCRIPTS / "finetune_ctc.py", folder, tmp_path / "made"]
+    ran = subprocess.run([*command, "--model", tiny_encoder], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode and says in ran.stderr
