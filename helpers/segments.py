@@ -102,7 +102,8 @@ def _seconds(time, number: int, name: str) -> float:
     return time
 
 
-_PAUSE, _LONGEST, _LETTERS = 0.8, 6.0, 84  # seconds, seconds, and two lines of a subtitle
+_PAUSE, _LONGEST = 0.8, 6.0  # seconds
+_FEW, _MANY = 20, 84  # letters: "Mr." ends no caption; two lines of a subtitle are full
 
 
 def captions(words: Sequence[str], times: Sequence[tuple[float, float]]) -> list[Segment]:
@@ -132,6 +133,6 @@ def _may_part(segment: Segment, word: str) -> bool:
 
 
 def _is_whole(segment: Segment, word: str, start: float, end: float) -> bool:
-    ended = segment.text.rstrip().endswith((".", "?", "!", "…"))
-    long = end - segment.start > _LONGEST or len(segment.text) + len(word) > _LETTERS
+    ended = len(segment.text) >= _FEW and segment.text.rstrip().endswith((".", "?", "!", "…"))
+    long = end - segment.start > _LONGEST or len(segment.text) + len(word) > _MANY
     return ended or long or start - segment.end > _PAUSE
