@@ -343,9 +343,9 @@ print(f"{(buffer.odds > SPEECH).mean():.0%} of the frames are speech")
 # %% [markdown]
 # ## A listener
 #
-# Now the parts are put together. `Passes` does what one pass needs: the language, the words, agreement, the
-# time of every word. The time comes from **alignment**: CTranslate2 looks at which sound the decoder attended
-# to for each token (lesson 3), and the end of a word is moved back to the last frame with speech in it.
+# Now the parts are put together. A pass needs a language, and later the **time of every word**. That comes
+# from alignment: CTranslate2 looks at which sound the decoder attended to for each token; silence at the
+# start and the end of a word is taken off by the voice activity.
 
 
 # %% tags=["tested"]
@@ -356,11 +356,20 @@ def detect(model, encoded):
     return model.model.detect_language(encoded)[0][0][0].strip("<|>")
 
 
+def quietest(odds, seconds):
+    """The frame in which speech is least probable, about a tenth of a second around a time."""
+    first = min(max(1, int(seconds * RATE / FRAME) - 3), len(odds) - 1)
+    return first + int(np.argmin(odds[first : first + 7]))
+
+
+# %% tags=["tested"]
 def align(model, encoded, tokenizer, words, odds):
     """Start and end of each of the words, in seconds from the start of the encoded sound.
 
     `odds`: probability of speech in its frames.
     """
+    if not words:
+        return []
     tokens = [token for word in words for token in word.tokens]
     frames = len(odds) * FRAME // 160  # columns of the spectrogram
     found = model.find_alignment(tokenizer, [tokens], encoded, frames)[0]
@@ -370,50 +379,55 @@ def align(model, encoded, tokenizer, words, odds):
         start, end = float(spans[place][0]), float(spans[place + len(word.tokens) - 1][1])
         place += len(word.tokens)
         first = int(start * RATE / FRAME)
-        voiced = np.flatnonzero(odds[first : int(end * RATE / FRAME) + 1] > SPEECH)
-        end = min(end, (first + voiced[-1] + 1) * FRAME / RATE) if len(voiced) else end
+        voiced = (first + np.flatnonzero(odds[first : int(end * RATE / FRAME) + 1] > SPEECH)) * FRAME / RATE
+        if len(voiced):
+            start, end = max(start, float(voiced[0])), min(end, float(voiced[-1]) + FRAME / RATE)
         times.append((start, max(start, end)))
     return times
 
 
 # %% tags=["tested"]
-class Passes(Buffer):
-    """A buffer that is transcribed again and again. What stands in `words` never changes."""
+class Transcript(Buffer):
+    """A buffer with its words. What stands in `words` never changes: there are only ever more of them."""
 
     def __init__(self, model, language=None, task="transcribe"):
         """`language`: a code; "each" to detect it in every utterance; None to detect it once."""
         super().__init__()
-        self.model, self.wanted, self.language, self.task = model, language, None, task
-        self.words, self.times = [], []  # all confirmed texts; start and end in seconds, once they are known
-        self.known, self.guess = [], []  # what is confirmed in the buffer, and what the last pass heard next
+        self.model, self.wanted, self.task = model, language, task
+        self.language = None if language == "each" else language
+        self.words, self.times = [], []  # confirmed texts; start and end in seconds, once they are known
+        self.known, self.guess = [], []  # what is confirmed in the buffer; what the last pass heard after it
         self.fresh = 0  # frames since the last pass
 
     @property
     def tentative(self):
         return "".join(word.text for word in self.guess)
 
+    def confirm(self, words):
+        self.known = self.known + words
+        self.words += [word.text for word in words]
+
+
+# %% tags=["tested"]
+class Passes(Transcript):
+    """A transcript that is made by passes over the growing buffer."""
+
     def listen(self, frames):
         """Transcribe the first frames of the buffer, and confirm what two passes agree on."""
-        sound, self.fresh = self.sound[: frames * FRAME], 0
-        self.encoded, self.heard = encode(self.model, sound), frames
-        if not self.known:
-            fixed = self.wanted not in (None, "each")
-            self.language = self.wanted if fixed else detect(self.model, self.encoded)
+        sound, self.heard, self.fresh = self.sound[: frames * FRAME], frames, 0
+        self.encoded = encode(self.model, sound)
+        if self.wanted in (None, "each") and not self.known:
+            self.language = detect(self.model, self.encoded)
         self.tokenizer = tokenizer_of(self.model, self.language, self.task)
         now = go_on(self.model, self.encoded, self.tokenizer, self.known, len(sound) / RATE)
         more = agreed(self.guess, now)
         self.confirm(more)
         self.guess = now[len(more) :]
 
-    def confirm(self, words):
-        self.known = self.known + words
-        self.words += [word.text for word in words]
-
     def spans(self):
         """Start and end of each known word, in seconds from the start of the buffer."""
-        if not self.known:
-            return []
-        return align(self.model, self.encoded, self.tokenizer, self.known, self.odds[: self.heard])
+        odds = self.odds[: self.heard]
+        return align(self.model, self.encoded, self.tokenizer, self.known, odds)
 
 
 # %% [markdown]
@@ -424,12 +438,6 @@ class Passes(Buffer):
 
 
 # %% tags=["tested"]
-def quietest(odds, seconds):
-    """The frame in which speech is least probable, about a tenth of a second around a time."""
-    first = min(max(1, int(seconds * RATE / FRAME) - 3), len(odds) - 1)
-    return first + int(np.argmin(odds[first : first + 7]))
-
-
 class Leaving(Passes):
     """Passes whose words and sound can leave the buffer."""
 
@@ -607,7 +615,9 @@ show.figure(
 print(table[["shown", "agreed"]].describe().loc[["50%", "max"]].round(1))
 
 # %% [markdown]
-# PREDICTION2
+# <details><summary>Your prediction</summary><b>b.</b> The first pass that hears a word comes half a step
+# after it, on average; the second one a whole step later. Computing is the longest part only where a pass
+# takes longer than a step: then the steps become longer, too.</details>
 #
 # ## How long may a piece be?
 #
@@ -799,7 +809,10 @@ print(f"{len(voiced) / RATE:.0f} s without a pause; the buffer held at most {max
 print("".join(hearer.words).strip())
 
 # %% [markdown]
-# PREDICTION4
+# <details><summary>Your prediction</summary><b>c.</b> The buffer is cut as soon as a pass has heard 15 s, and
+# the end of the last step comes on top. Window and memory are never full, however long the speech.</details>
+#
+# Read the text and listen: at a cut that fell between two words, no word is lost or said twice.
 
 # %%
 players.listen(voiced, RATE, "A reading without pauses")
@@ -821,9 +834,9 @@ for language in (None, "each"):
         print(f"  {segment.start:5.1f} s  {segment.text}")
 
 # %% [markdown]
-# With the language kept, Whisper does as it is told and treats Spanish as English, without a warning. For a
-# talk in one language `None` is the safer choice: a short word in a foreign tongue cannot switch it. For an
-# interview in two, take `"each"`; better still, name the language if you know it.
+# With the language kept, Whisper is told to write English and does so for Spanish sound, without a warning.
+# For a talk in one language `None` is the safer choice: a short word in a foreign tongue cannot switch it.
+# For an interview in two, take `"each"`; better still, name the language if you know it.
 #
 # ### Exercise 8.4: make it translate (5 minutes)
 #
