@@ -7,6 +7,7 @@ import http.client
 import json
 import threading
 import time
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
@@ -215,6 +216,15 @@ def test_a_stopped_page_serves_nothing_not_even_on_an_open_connection():
     with pytest.raises(OSError):
         request(page, "GET", "/")
     assert page.sessions == {}
+
+
+def test_the_page_is_installed_with_the_helpers():
+    """On Colab the helpers come as a wheel, which holds no data but what is named."""
+    root = Path(live.__file__).parents[1]
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["helpers"]
+    named = {path for pattern in patterns for path in (root / "helpers").glob(pattern)}
+    assert set((root / "helpers" / "web").iterdir()) <= named
 
 
 # ---- captions ----------------------------------------------------------------------------------------------
