@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 _READING_SPEED = 15
@@ -100,3 +100,39 @@ def _seconds(time, number: int, name: str) -> float:
     if not math.isfinite(time) or time < 0:
         raise ValueError(f"The {name} of segment {number} is {time} s: give 0 or more.")
     return time
+
+
+_PAUSE, _LONGEST = 0.8, 6.0  # seconds
+_FEW, _MANY = 20, 84  # letters: "Mr." ends no caption; two lines of a subtitle are full
+
+
+def captions(words: Sequence[str], times: Sequence[tuple[float, float]]) -> list[Segment]:
+    """Words as segments to be read: a new one after a pause or a sentence, or where one is long enough.
+
+    Args:
+        words: with the space ahead of each, as Whisper writes them; punctuation may be words of its own.
+        times: start and end of each, in seconds.
+
+    Returns:
+        Segments in order, without overlap; their texts hold all the words.
+    """
+    found: list[Segment] = []
+    for word, (start, end) in zip(words, times, strict=True):
+        if found and not (_may_part(found[-1], word) and _is_whole(found[-1], word, start, end)):
+            first, last, text = found[-1]
+            found[-1] = Segment(first, max(last, end), text + word)
+        else:
+            start = max(start, found[-1].end) if found else start
+            found.append(Segment(start, max(start, end), word))
+    return [Segment(start, end, text.strip()) for start, end, text in found if text.strip()]
+
+
+def _may_part(segment: Segment, word: str) -> bool:
+    """Whether a segment may end before a word: at a space, or anywhere in a script that has none."""
+    return word.startswith(" ") or (word.strip().isalnum() and " " not in segment.text.strip())
+
+
+def _is_whole(segment: Segment, word: str, start: float, end: float) -> bool:
+    ended = len(segment.text) >= _FEW and segment.text.rstrip().endswith((".", "?", "!", "…"))
+    long = end - segment.start > _LONGEST or len(segment.text) + len(word) > _MANY
+    return ended or long or start - segment.end > _PAUSE

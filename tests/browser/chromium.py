@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,10 @@ class Chromium:
 
     Args:
         width, height: size of the window, in CSS pixels.
+        options: further ones of the command line.
     """
 
-    def __init__(self, width: int = 1280, height: int = 1000):
+    def __init__(self, width: int = 1280, height: int = 1000, options: Sequence[str] = ()):
         program = next(filter(None, map(shutil.which, NAMES)), None)
         if program is None:
             pytest.skip("no Chromium here: install Debian's package chromium to run this test")
@@ -38,7 +40,7 @@ class Chromium:
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             command.append("--no-sandbox")  # Chromium's sandbox refuses root
         self._process = subprocess.Popen(
-            [*command, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, *options, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self._numbers = itertools.count(1)
         self.requests: list[str] = []
