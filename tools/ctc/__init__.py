@@ -1,1 +1,1 @@
-"""The road from nothing to the course's own CTC checkpoints: python -m tools.ctc --help."""
+"""The way from nothing to the course's own CTC checkpoints: python -m tools.ctc --help."""

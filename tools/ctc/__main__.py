@@ -1,4 +1,4 @@
-"""The stages of the road to the checkpoints; README.md beside this file says what each does."""
+"""The stages that lead to the checkpoints; README.md beside this file says what each does."""
 
 import argparse
 import json
@@ -54,13 +54,13 @@ def arguments(values=None):
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--smoke", action="store_true", help="the whole road in a minute, at a size that learns nothing"
+        "--smoke", action="store_true", help="all stages in a minute, at a size that learns nothing"
     )
     return parser.parse_args(values)
 
 
 def start(options, corpus):
-    """The Wav2Vec2ForCTC that training begins with: Whisper's encoder, or a tiny one for the smoke road."""
+    """The Wav2Vec2ForCTC that training begins with: Whisper's encoder, or a tiny one for a smoke test."""
     if options.smoke:
         tiny = model.build("tiny", options.seed)
         model.set_positions(tiny)
