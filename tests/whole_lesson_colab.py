@@ -22,6 +22,7 @@ def colab(tmp_path_factory):
 def test_a_notebook_alone_on_colab(colab, tmp_path):
     home, content_folder = tmp_path / "home", tmp_path / "content"
     home.mkdir()
+    client.give_packages(home)
     content_folder.mkdir()
     text = (notebooks.NOTEBOOKS / f"{LESSON}.ipynb").read_text(encoding="utf-8")
     assert text.count(notebooks.wheel()) == 1

@@ -71,6 +71,7 @@ def test_a_lesson_on_colabs_versions(colab, slug, tmp_path):
     python, _, _ = colab
     home, alone = tmp_path / "home", tmp_path / "content"
     home.mkdir()
+    client.give_packages(home)
     alone.mkdir()
     notebook = shutil.copy(notebooks.NOTEBOOKS / f"{slug}.ipynb", alone)
     with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(slug)).repositories)) as server:

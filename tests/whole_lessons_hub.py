@@ -17,6 +17,7 @@ from tools import notebooks
 def test_a_lesson_on_the_hub(slug, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
+    client.give_packages(home)
     with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(slug)).repositories)) as server:
         command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
         command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}"]
