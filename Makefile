@@ -40,6 +40,9 @@ pack: weights ## a folder with all that the course needs without a network (TO=f
 slides: weights ## lesson 1 (or LESSON=02) as slides with speaker notes, build/slides
 	$(BIN)/python -m tools.slides $(LESSON)
 
+site: weights ## the stored lessons as a site with navigation and search, build/site
+	$(BIN)/python -m tools.site
+
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)
 

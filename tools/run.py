@@ -78,7 +78,7 @@ def standing_alone(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             # nbconvert embeds only what lies below its folder, and a page must not fetch the badge's picture.
-            cell.source = cell.source.replace("](../images/", "](images/")
+            cell.source = re.sub(r"\]\((\.\./)+images/", "](images/", cell.source)
             cell.source = re.sub(r"\[!\[(.*?)\]\(https:.*?\)\]", r"[\1]", cell.source)
     return notebook
 
@@ -170,7 +170,7 @@ def main(numbers: list[str]) -> int:
 
 def _link_pages(page: str) -> str:
     """Links between lessons lead to the pages here, and the one to the README to the report."""
-    page = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
+    page = re.sub(r'href="((?:\.\./)?\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
     return page.replace('href="../README.md"', 'href="../report.html"')
 
 
