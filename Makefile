@@ -28,11 +28,11 @@ test: weights ## unit, lessons (nbval), structure, lint
 test-hub: weights ## every lesson against a Hub on loopback, and one on a look-alike of Colab
 	OMP_NUM_THREADS=1 $(BIN)/pytest -v -n 2 --maxschedchunk=1 --durations=0 tests/whole_lessons_hub.py tests/whole_lesson_colab.py
 
-test-cocanary: weights ## tests and lessons (or LESSON=02) on the newest transformers, datasets and torch
-	$(BIN)/python -m tools.canary $(LESSON) $(if $(TESTS),--tests "$(TESTS)")
-
-lab: weights ## every lesson on Colab's own versions (Python 3.13, an environment in build/colab)
+test-colab: weights ## every lesson on Colab's own versions (Python 3.13, an environment in build/colab)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -v --durations=0 tests/whole_lessons_colab.py
+
+canary: weights ## tests and lessons (or LESSON=02) on the newest transformers, datasets and torch
+	$(BIN)/python -m tools.canary $(LESSON) $(if $(TESTS),--tests "$(TESTS)")
 
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --config=tools/jupyter_lab_config.py
