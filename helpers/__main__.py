@@ -19,7 +19,9 @@ def main(values: list[str] | None = None) -> int:
     commands.add_parser("fetch", help="download and make all that the lessons need offline")
     commands.add_parser("prefetch", help="copy all from the Hub, for a room without network (ASR_SOURCE=hub)")
     check = commands.add_parser("check", help="is this computer ready?")
-    check.add_argument("--json", action="store_true", help="for programs")
+    form = check.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument("--table", metavar="FOLDER", help="a table of the --json answers in this folder")
     where = commands.add_parser("where", help="print the folder of a checkpoint or data set, or its name")
     where.add_argument("name", help="as the lessons write it, e.g. openai/whisper-base")
     where.add_argument("config", nargs="?", help="a data set's configuration, e.g. tr_tr")
@@ -56,8 +58,12 @@ def _prefetch(_) -> int:
 
 
 def _check(arguments) -> int:
-    from .supply import check
+    from .supply import answers, check
 
+    if arguments.table:
+        text, ready = answers.table(arguments.table)
+        print(text)
+        return 0 if ready else 1
     findings = check.run()
     if arguments.json:
         print(json.dumps([each._asdict() for each in findings], indent=1, ensure_ascii=False))

@@ -36,6 +36,15 @@ a { color: var(--accent) }
 
 # nbconvert's own page leaves out the alt text of figures, and asks servers for scripts that no lesson needs:
 # for widgets, for diagrams, and for formulas, which lessons write without TeX (tests/test_structure.py).
+PICTURE = """
+{% block data_png %}
+<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
+alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
+</div>
+{% endblock %}
+"""
+
 PAGE = """
 {%- extends 'lab/index.html.j2' -%}
 {% block html_head_js %}{% endblock %}
@@ -51,12 +60,6 @@ PAGE = """
 body { max-width: 75rem; margin: auto }
 </style>
 {% endblock %}
-{% block data_png %}
-<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
-<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}"
-alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
-</div>
-{% endblock %}
 """
 
 
@@ -66,22 +69,27 @@ def _page() -> str:
     found = next(place for place in places if place.is_file())
     # Named more closely than the light theme, which comes later in the page.
     dark = found.read_text(encoding="utf-8").replace(":root", "html:root")
-    return PAGE.replace("THEME_DARK", f"{{% raw %}}{dark}{{% endraw %}}")
+    return (PAGE + PICTURE).replace("THEME_DARK", f"{{% raw %}}{dark}{{% endraw %}}")
 
 
-def as_page(notebook: nbformat.NotebookNode, title: str) -> str:
-    """One lesson as an HTML page that needs no file beside it and no network."""
+def standing_alone(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A copy whose drawings nbconvert can embed, and that fetches no badge."""
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             # nbconvert embeds only what lies below its folder, and a page must not fetch the badge's picture.
-            cell.source = cell.source.replace("](../images/", "](images/")
+            cell.source = re.sub(r"\]\((\.\./)+images/", "](images/", cell.source)
             cell.source = re.sub(r"\[!\[(.*?)\]\(https:.*?\)\]", r"[\1]", cell.source)
+    return notebook
+
+
+def as_page(notebook: nbformat.NotebookNode, title: str) -> str:
+    """One lesson as an HTML page that needs no file beside it and no network."""
     exporter = HTMLExporter(
         embed_images=True, extra_loaders=[DictLoader({"lesson.j2": _page()})], template_file="lesson.j2"
     )
     resources = {"metadata": {"path": str(ROOT), "name": title}}
-    page, _ = exporter.from_notebook_node(notebook, resources=resources)
+    page, _ = exporter.from_notebook_node(standing_alone(notebook), resources=resources)
     return _link_pages(page)
 
 
@@ -162,7 +170,7 @@ def main(numbers: list[str]) -> int:
 
 def _link_pages(page: str) -> str:
     """Links between lessons lead to the pages here, and the one to the README to the report."""
-    page = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
+    page = re.sub(r'href="((?:\.\./)?\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
     return page.replace('href="../README.md"', 'href="../report.html"')
 
 

@@ -1,21 +1,30 @@
-"""Is this computer ready for the course? One line for each thing that has to be right."""
+"""Is this computer ready for the course? One line for each thing that has to be right, 20 s at most."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import re
 import shutil
+import tempfile
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import audio, catalog, course
 from . import SupplyError, files, hub, recipes
+from .cores import usable_cores
 from .source import cache_folder, source
 
-MEMORY_GB, DISK_GB = 6, 5
+SECONDS = 20
+CORES, MEMORY_GB = 2, 6
+MAKING_GB, CACHE_GB, TEMPORARY_GB = 2, 1, 2
+"""Room for what is not made yet, for what lessons keep in the cache, and for what they train."""
+
 _TOGETHER = ("torch", "torchaudio")
 
 
@@ -31,9 +40,21 @@ def run() -> list[Finding]:
     """Check everything. A check that fails in a way nobody foresaw is a finding too, with its error.
 
     Returns:
-        One Finding a check, in the order in which one would mend them.
+        One Finding a check, after `SECONDS` at the latest: what had no time is a finding as well.
     """
-    return [_guarded(name, check) for name, check in CHECKS.items()]
+    findings, end = [], time.monotonic() + SECONDS
+    for name, check in CHECKS.items():
+        # A thread, because a disk or a server that does not answer cannot be interrupted.
+        worker = threading.Thread(
+            target=lambda name=name, check=check: findings.append(_guarded(name, check)), daemon=True
+        )
+        worker.start()
+        worker.join(max(0.0, end - time.monotonic()))
+        if worker.is_alive():
+            late = [*CHECKS][len(findings) :]
+            told = f"no answer within {SECONDS} s in all: close other programs, and check again"
+            return [*findings, *(Finding(each, False, told) for each in late)]
+    return findings
 
 
 def _guarded(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
@@ -104,14 +125,45 @@ def _memory() -> tuple[bool, str]:
     return True, f"{gigabytes:.0f} GB"
 
 
+def _cores() -> tuple[bool, str]:
+    usable, there = usable_cores(), os.cpu_count()
+    detail = f"{usable:g} of {there} may be used"
+    if usable < CORES:
+        return False, f"{detail}, lessons take longer than they say: give the container or machine {CORES}"
+    return True, detail
+
+
+def _device() -> tuple[bool, str]:
+    import torch
+
+    name, cores = course.device_name(), math.ceil(usable_cores())
+    if not torch.cuda.is_available() and torch.get_num_threads() > cores:
+        return False, f"{name} on {cores} core(s), which is slow: set OMP_NUM_THREADS={cores}"
+    return True, name
+
+
 def _disk() -> tuple[bool, str]:
-    folder = cache_folder()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < DISK_GB:
-        return False, f"{free:.1f} GB free at {folder}, but {DISK_GB} are needed: free some, or set ASR_CACHE"
-    return True, f"{free:.0f} GB free"
+    made = all(folder.is_dir() for folder in recipes.made().values()) or source() == "hub"
+    wanted: dict[int, list] = {}
+    for folder, gigabytes, setting in (
+        (cache_folder(), CACHE_GB + (0 if made else MAKING_GB), "ASR_CACHE"),
+        (Path(tempfile.gettempdir()), TEMPORARY_GB, "TMPDIR"),
+    ):
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK):
+            return False, f"{folder} may not be written: set {setting} to a folder of yours"
+        # Folders on one disk share its room.
+        wanted.setdefault(folder.stat().st_dev, []).append((folder, gigabytes, setting))
+    told = []
+    for places in wanted.values():
+        folder, _, setting = places[0]
+        free, needed = shutil.disk_usage(folder).free / 1e9, sum(each[1] for each in places)
+        if free < needed:
+            told = f"{free:.1f} GB free at {folder}, but {needed} are needed: free some, or set {setting}"
+            return False, told
+        told.append(f"{free:.0f} GB free at {folder}")
+    return True, ", ".join(told)
 
 
 def _weights() -> tuple[bool, str]:
@@ -150,11 +202,12 @@ def _decoding() -> tuple[bool, str]:
 CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "Python": _python,
     "packages": _packages,
-    "torch": _torch,
-    "device": lambda: (True, f"{course.device_name()}, {os.cpu_count()} cores"),
+    "cores": _cores,
     "memory": _memory,
     "disk": _disk,
+    "torch": _torch,
+    "device": _device,
+    "sound": _decoding,
     "offline weights": _weights,
     "Hub": _hub,
-    "sound": _decoding,
 }
