@@ -2,9 +2,11 @@
 
 from xml.etree import ElementTree
 
+import nbformat
 import pytest
 
 from helpers import drawings
+from tools import run
 
 NAMES = sorted(path.stem for path in drawings.IMAGES.glob("*.svg"))
 
@@ -31,3 +33,11 @@ def test_drawings_are_there():
 def test_what_cannot_be_shown_is_told(name, alt, message):
     with pytest.raises(ValueError, match=message):
         drawings.show(name, alt)
+
+
+def test_a_drawing_stands_in_the_page_of_a_lesson():
+    cell = nbformat.v4.new_code_cell("drawings.show(...)")
+    data = drawings.show("self_supervised", "Seen here")._repr_mimebundle_()
+    cell.outputs = [nbformat.v4.new_output("execute_result", data=data, execution_count=1)]
+    page = run.as_page(nbformat.v4.new_notebook(cells=[cell]), "A lesson")
+    assert 'alt="Seen here"' in page and 'src="data:image/svg+xml;base64,' in page
