@@ -902,18 +902,16 @@ with checking("7.5", "lost letters"):
 # %%
 bench = json.loads((catalog.asset("bench") / "ctc_pretraining.json").read_text(encoding="utf-8"))
 print(f"stored: {bench['machine']}, {bench['date']}; batches of 8 clips")
-panels = plots.axes(1, 2, width=11, height=3, sharey=True)
-ends = []
-for ax, (size, steps) in zip(panels, bench["steps"].items(), strict=True):
+ax, ends = plots.axes(width=9, height=3), []
+for (size, steps), line in zip(bench["steps"].items(), ("o--", "o-"), strict=False):
     for start, colour in (("pretrained", plots.GREEN), ("random", plots.RED)):
         rates = bench["runs"][f"{start}-{size}"]["validation CER"]
-        ax.plot([int(step) for step in rates], rates.values(), "o-", color=colour, label=start)
-        ends.append(f"{rates[str(steps)]:.0%} ({start}, {size} sentences)")
-    ax.set(xlabel="step", title=f"{size} sentences", ylim=(0, 1.1))
-panels[0].set(ylabel="CER (validation)")
-panels[0].legend(frameon=False)
-alt = f"CER by step, two panels with two curves each. At the end: {', '.join(ends)}."
-show.figure(panels[0].figure, alt=alt)
+        label = f"{start}, {size} sentences"
+        ax.plot([int(step) for step in rates], rates.values(), line, color=colour, label=label)
+        ends.append(f"{rates[str(steps)]:.0%} ({label})")
+ax.set(xlabel="step", ylabel="CER (validation)", ylim=(0, 1.1))
+ax.legend(frameon=False)
+show.figure(ax.figure, alt=f"CER by step, one curve for each training. At the end: {', '.join(ends)}.")
 
 # %% tags=["nbval-check-output", "report"]
 sizes, rows = bench["test letters"], []
