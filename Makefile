@@ -53,12 +53,13 @@ wheel: weights ## the wheel that the set-up cell installs on Colab, for a releas
 	rm -rf build/lib
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
-bench: weights ## the stored tables of lessons 3 and 5, each method in a process of its own
+bench: weights ## the stored tables of lessons 3, 5 and 7, each method in a process of its own
 	$(BIN)/python -m tools.bench $(METHODS)
 	$(BIN)/python -m tools.bench_training $(WAYS)
+	$(BIN)/python -m tools.bench_ctc $(RUNS)
 
-figures: weights ## draw images/*.svg
-	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python $$figure; done
+figures: weights ## draw helpers/images/*.svg
+	@for figure in tools/figures/[a-z]*.py; do $(BIN)/python -m tools.figures.$$(basename $$figure .py); done
 
 data: weights ## speak the data sets anew (set-up: tools/speech/README.md)
 	$(BIN)/python -m tools.data english_read

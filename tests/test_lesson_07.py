@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import audio, ctc
+from helpers import audio, catalog, ctc
 from tests import cells
+from tools import bench_ctc
 from tools.notebooks import ROOT
 
 SIZES = {"train": 100, "validation": 3, "test": 5}
@@ -148,6 +149,65 @@ def test_many_clips_are_split_in_linear_time(lesson):
 def test_too_few_speakers(lesson):
     with pytest.raises(ValueError, match="40 clips of 2 speakers leave nothing for train: ask for smaller"):
         lesson.split(table([(f"speaker{n % 2}", f"text {n}") for n in range(40)]), SIZES)
+
+
+# ---- error rates of two systems ----------------------------------------------------------------------------
+
+
+def test_word_errors_are_counted_by_clip(lesson):
+    found = lesson.word_errors(["bir iki", "üç", "dört"], ["bir", "üç", "beş altı"])
+    assert found.tolist() == [1, 0, 2]
+
+
+def test_the_interval_of_a_pair_follows_the_clips_in_which_they_differ(lesson):
+    lengths = np.full(40, 10)
+    same = np.arange(40) % 4
+    assert lesson.paired_interval(same, same, lengths) == (0, 0, 0)
+    rate, low, high = lesson.paired_interval(same + 1, same, lengths)
+    assert rate == low == high == pytest.approx(0.1)  # one error more in every clip, whichever are drawn
+    first = np.where(np.arange(40) < 20, 2, 0)
+    rate, low, high = lesson.paired_interval(first, 2 - first, lengths)
+    assert rate == 0 and low == pytest.approx(-high, abs=0.02) and 0.05 < high < 0.1
+
+
+# ---- the stored trainings ----------------------------------------------------------------------------------
+
+
+def test_the_stored_trainings_are_whole():
+    bench = json.loads(bench_ctc.STORE.read_text(encoding="utf-8"))
+    assert list(bench["runs"]) == bench_ctc.RUNS
+    for name, stored in bench["runs"].items():
+        assert len(stored["test errors"]) == len(bench["test letters"]) == 60
+        steps = bench["steps"][name.split("-")[1]]
+        assert list(stored["validation CER"]) == [
+            str(step) for step in range(0, steps + 1, steps // bench_ctc.LOOKS)
+        ]
+
+
+def test_states_that_are_computed_once_give_what_the_whole_model_gives():
+    import torch
+    from transformers import Wav2Vec2FeatureExtractor
+
+    tokens = ["[PAD]", " ", *"abc"]
+    sounds = [np.sin(np.arange(samples) / 9).astype(np.float32) for samples in (8_000, 12_000)]
+    model = bench_ctc.fresh(tokens, "random").eval()
+    extract = Wav2Vec2FeatureExtractor.from_pretrained(catalog.model("facebook/wav2vec2-large-xlsr-53"))
+    states = bench_ctc.frozen_states(model, sounds)
+    with torch.no_grad():
+        together, lengths = bench_ctc.emit(model, states)
+        for sound, scores, frames in zip(sounds, together, lengths, strict=True):
+            values = extract(sound, sampling_rate=16_000, return_tensors="pt").input_values
+            alone = model(values).logits[0].log_softmax(-1)
+            assert torch.allclose(scores[:frames], alone, atol=1e-3)
+
+
+def test_only_the_layers_that_learn_start_from_other_weights():
+    tokens = ["[PAD]", " ", *"abc"]
+    one, other = (bench_ctc.fresh(tokens, start).state_dict() for start in ("pretrained", "random"))
+    differ = {name for name in one if not one[name].equal(other[name])}
+    layers = {name.split(".")[3] for name in differ}
+    assert all(name.startswith("wav2vec2.encoder.layers.") for name in differ)
+    assert layers == {str(number) for number in range(bench_ctc.FROZEN, 6)}
 
 
 # ---- killed and resumed ------------------------------------------------------------------------------------

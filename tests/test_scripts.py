@@ -269,3 +269,44 @@ def test_the_page_of_the_script_in_a_browser(served, speech, tmp_path):
     assert re.match(
         r"WEBVTT\n\n00:00:0\d\.\d{3} --> 00:00:\d\d\.\d{3}\n", (tmp_path / "live.vtt").read_text()
     )
+
+
+ARPA = """\\data\\
+ngram 1=4
+ngram 2=1
+
+\\1-grams:
+-99\t<s>\t0
+-2\t<unk>
+-0.5\t{}\t0
+-0.5\t</s>\t0
+
+\\2-grams:
+-0.3\t<s> {}
+
+\\end\\
+"""
+
+
+def test_a_folder_is_written_by_letters(speech, tmp_path):
+    (tmp_path / "a.mp3").write_bytes(audio.encode(speech, format="mp3"))
+    (tmp_path / "notes.md").write_text("no sound")
+    arguments = [tmp_path, "--model", catalog.model("facebook/wav2vec2-base-100h")]
+    name, text = run("transcribe_ctc.py", *arguments, folder=tmp_path).rstrip("\n").split("\t")
+    assert name == "a.mp3" and len(text.split()) > 5
+    # A language model whose only word is the first one that was heard leaves that word as it is.
+    first = text.split()[0]
+    (tmp_path / "one.arpa").write_text(ARPA.format(first, first), encoding="utf-8")
+    helped = run("transcribe_ctc.py", *arguments, "--arpa", tmp_path / "one.arpa", folder=tmp_path)
+    assert helped.startswith(f"a.mp3\t{first} ")
+
+
+def test_a_long_recording_is_written_whole(speech, tmp_path):
+    times = 1 + 25 * 16_000 // len(speech)
+    (tmp_path / "a.wav").write_bytes(audio.encode(speech, format="wav"))
+    (tmp_path / "b.wav").write_bytes(audio.encode(np.tile(speech, times), format="wav"))
+    arguments = [tmp_path, "--model", catalog.model("facebook/wav2vec2-base-100h")]
+    one, many = (
+        line.split("\t")[1] for line in run("transcribe_ctc.py", *arguments, folder=tmp_path).splitlines()
+    )
+    assert len(many.replace(" ", "")) == pytest.approx(times * len(one.replace(" ", "")), rel=0.05)

@@ -100,7 +100,7 @@ def test_the_page_keeps_the_alt_text_of_figures():
 def test_the_page_embeds_pictures_and_fetches_no_badge():
     lesson = nbformat.v4.new_notebook(
         cells=[
-            nbformat.v4.new_markdown_cell("![Two diagrams](../images/ctc_seq2seq.svg)"),
+            nbformat.v4.new_markdown_cell("![Two diagrams](../images/fine_tuning.svg)"),
             nbformat.v4.new_markdown_cell(
                 "[![Open](https://example.org/badge.svg)](https://example.org/lesson)"
             ),

@@ -43,6 +43,12 @@ PICTURE = """
 alt="{{ (output | get_metadata('alt', 'image/png') or '') | escape_html }}">
 </div>
 {% endblock %}
+{% block data_svg %}
+<div class="jp-RenderedSVG jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/svg+xml;base64,{{ output.data['image/svg+xml'] | text_base64 | escape_html }}"
+alt="{{ output.data.get('text/plain', '') | escape_html }}">
+</div>
+{% endblock %}
 """
 
 PAGE = """

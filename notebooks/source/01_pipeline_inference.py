@@ -353,13 +353,20 @@ pd.DataFrame(scores).set_index(["model", "texts"]).map("{:.1%}".format)
 # whose CER is far below its WER writes most of its wrong words *nearly* right.
 #
 # ## Why they differ: CTC against Seq2Seq
-#
-# ![Two diagrams. CTC: the waveform goes through an encoder and a linear layer, which gives each frame a
-# letter or a blank, C C blank A blank blank T T; merging repeats and dropping blanks leaves CAT. All of it
-# happens in one pass. Seq2Seq: the waveform goes through an encoder; a decoder looks at it by
-# cross-attention and writes one token after another, The, cat, sat; each token goes back in before the next
-# is written.](../images/ctc_seq2seq.svg)
-#
+
+# %% tags=["nbval-check-output"]
+from helpers import drawings
+
+alt = (
+    "Two diagrams. CTC: the waveform goes through an encoder and a linear layer, which gives each frame a "
+    "letter or a blank, C C blank A blank blank T T; merging repeats and dropping blanks leaves CAT. All of "
+    "it happens in one pass. Seq2Seq: the waveform goes through an encoder; a decoder looks at it by cross- "
+    "attention and writes one token after another, The, cat, sat; each token goes back in before the next "
+    "is written."
+)
+drawings.show("ctc_seq2seq", alt)
+
+# %% [markdown]
 # | | CTC (our Wav2Vec2) | Seq2Seq (Whisper) |
 # | --- | --- | --- |
 # | parts | encoder + one linear layer | encoder + decoder, joined by cross-attention |

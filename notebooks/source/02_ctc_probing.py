@@ -9,10 +9,16 @@ course.start("02")
 # Lesson 1 showed a CTC model and its misspellings. Here we take it apart. The checkpoint has two parts: an
 # encoder that turns sound into vectors, and **one linear layer** that turns each vector into a score for
 # every letter.
-#
-# ![A CTC model: the waveform goes through convolutions that give 50 frames a second, a transformer encoder
-# and one linear layer; each frame chooses a letter or the blank, and the choices collapse to a
-# text](../images/ctc_model.svg)
+
+# %% tags=["nbval-check-output"]
+from helpers import drawings
+
+alt = (
+    "A CTC model: the waveform goes through convolutions that give 50 frames a second, a transformer "
+    "encoder and one linear layer; each frame chooses a letter or the blank, and the choices collapse to a "
+    "text"
+)
+drawings.show("ctc_model", alt)
 
 # %% tags=["nbval-check-output"]
 import torch
@@ -673,9 +679,13 @@ with checking("2.3", "the probability of a text"):
 # enough. Write the target with a blank around every letter, `· A · B ·`: these are the **states**. From one
 # frame to the next a path stays in its state, goes on to the next one, or skips a blank, if the letters on
 # both sides differ.
-#
-# ![Four columns of frames and five rows of states, blank A blank B blank; arrows stay in a row, go down one
-# row, or skip the blank between A and B](../images/ctc_trellis.svg)
+
+# %% tags=["nbval-check-output"]
+alt = (
+    "Four columns of frames and five rows of states, blank A blank B blank; arrows stay in a row, go down "
+    "one row, or skip the blank between A and B"
+)
+drawings.show("ctc_trellis", alt)
 
 
 # %% tags=["tested"]
