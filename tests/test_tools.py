@@ -97,18 +97,11 @@ def test_the_page_keeps_the_alt_text_of_figures():
     assert "require.min.js" not in page
 
 
-def test_the_page_embeds_pictures_and_fetches_no_badge():
-    lesson = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_markdown_cell("![Two diagrams](../images/fine_tuning.svg)"),
-            nbformat.v4.new_markdown_cell(
-                "[![Open](https://example.org/badge.svg)](https://example.org/lesson)"
-            ),
-        ]
-    )
+def test_the_page_embeds_drawings():
+    lesson = notebook("from helpers import drawings\ndrawings.show('fine_tuning', 'Four <steps>')")
+    notebooks.execute(lesson)
     page = run.as_page(lesson, "A lesson")
-    assert 'src="data:image/svg+xml;base64,' in page
-    assert "badge.svg" not in page and "https://example.org/lesson" in page
+    assert 'src="data:image/svg+xml;base64,' in page and 'alt="Four &lt;steps&gt;"' in page
 
 
 def test_prose_alone_keeps_the_outputs(executed):

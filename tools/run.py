@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import html
 import os
 import platform
@@ -78,24 +77,11 @@ def _page() -> str:
     return (PAGE + PICTURE).replace("THEME_DARK", f"{{% raw %}}{dark}{{% endraw %}}")
 
 
-def standing_alone(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A copy whose drawings nbconvert can embed, and that fetches no badge."""
-    notebook = copy.deepcopy(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            # nbconvert embeds only what lies below its folder, and a page must not fetch the badge's picture.
-            cell.source = re.sub(r"\]\((\.\./)+images/", "](images/", cell.source)
-            cell.source = re.sub(r"\[!\[(.*?)\]\(https:.*?\)\]", r"[\1]", cell.source)
-    return notebook
-
-
 def as_page(notebook: nbformat.NotebookNode, title: str) -> str:
     """One lesson as an HTML page that needs no file beside it and no network."""
-    exporter = HTMLExporter(
-        embed_images=True, extra_loaders=[DictLoader({"lesson.j2": _page()})], template_file="lesson.j2"
-    )
+    exporter = HTMLExporter(extra_loaders=[DictLoader({"lesson.j2": _page()})], template_file="lesson.j2")
     resources = {"metadata": {"path": str(ROOT), "name": title}}
-    page, _ = exporter.from_notebook_node(standing_alone(notebook), resources=resources)
+    page, _ = exporter.from_notebook_node(notebook, resources=resources)
     return _link_pages(page)
 
 

@@ -6,6 +6,7 @@ code, outputs, pictures, tables, predictions and exercises. All other prose beco
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 import shutil
@@ -20,7 +21,7 @@ from nbconvert import SlidesExporter
 
 from tools import exercises
 from tools.notebooks import NOTEBOOKS, choose
-from tools.run import BUILD, PICTURE, standing_alone
+from tools.run import BUILD, PICTURE
 
 REVEAL = "reveal.js-5.2.1.tgz"
 SHA256 = "359b575dd51bbda32f89b2fd4c7dc46ad7389a805572158916c29252f7a27333"
@@ -113,7 +114,7 @@ def on_slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         notebook: an executed lesson.
     """
     cells, bare = [], False
-    for cell in standing_alone(notebook).cells:
+    for cell in copy.deepcopy(notebook).cells:
         if _SKIPPED & set(exercises.tags(cell)):
             bare = False
             continue

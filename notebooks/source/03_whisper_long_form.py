@@ -137,11 +137,18 @@ show.figure(ax.figure, alt)
 # So the clip is cut into **chunks** of 30 s. A cut may fall in the middle of a word, and the words near an
 # edge lack their context. Therefore neighbours overlap: each chunk has a **stride** on both sides, by default
 # a sixth of its length, 5 s. Two neighbours share 10 s, and their two texts are merged there.
-#
-# ![Three chunks of 30 seconds on a time axis, each 20 seconds after the one before; neighbours overlap by
-# 10 seconds. All go into the model as one batch, and their texts are joined where the words in the overlap
-# agree.](../images/long_form_chunks.svg)
-#
+
+# %% tags=["nbval-check-output"]
+from helpers import drawings
+
+alt = (
+    "Three chunks of 30 seconds on a time axis, each 20 seconds after the one before; neighbours overlap by "
+    "10 seconds. All go into the model as one batch, and their texts are joined where the words in the overlap "
+    "agree."
+)
+drawings.show("long_form_chunks", alt)
+
+# %% [markdown]
 # No chunk needs the text of the one before it: chunking is **stateless**. So they can be transcribed in any
 # order, or all at once in a batch, and two machines could share the work.
 #

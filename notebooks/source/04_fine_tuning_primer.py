@@ -12,11 +12,17 @@ course.start("04")
 # data set of their own: that is **fine-tuning**.
 #
 # It takes four steps, and this lesson goes through them in order.
-#
-# ![The four steps of fine-tuning. Choose a pretrained checkpoint with its body and its old head; prepare the
-# data as batches of numbers; put a new head with random weights on the body; train both on the new
-# data.](../images/fine_tuning.svg)
-#
+
+# %% tags=["nbval-check-output"]
+from helpers import drawings
+
+alt = (
+    "The four steps of fine-tuning. Choose a pretrained checkpoint with its body and its old head; prepare the "
+    "data as batches of numbers; put a new head with random weights on the body; train both on the new data."
+)
+drawings.show("fine_tuning", alt)
+
+# %% [markdown]
 # The task: is a film review positive or negative? 1,000 reviews to learn from (the **training** set), 200 to
 # choose between settings and states (**validation**), and 200 to judge the result once (**test**).
 
