@@ -143,8 +143,8 @@ from helpers import drawings
 
 alt = (
     "Three chunks of 30 seconds on a time axis, each 20 seconds after the one before; neighbours overlap by "
-    "10 seconds. All go into the model as one batch, and their texts are joined where the words in the overlap "
-    "agree."
+    "10 seconds. All go into the model as one batch, and their texts are joined where the words in the "
+    "overlap agree."
 )
 drawings.show("long_form_chunks", alt)
 

@@ -17,8 +17,9 @@ course.start("04")
 from helpers import drawings
 
 alt = (
-    "The four steps of fine-tuning. Choose a pretrained checkpoint with its body and its old head; prepare the "
-    "data as batches of numbers; put a new head with random weights on the body; train both on the new data."
+    "The four steps of fine-tuning. Choose a pretrained checkpoint with its body and its old head; prepare "
+    "the data as batches of numbers; put a new head with random weights on the body; train both on the new "
+    "data."
 )
 drawings.show("fine_tuning", alt)
 
