@@ -68,7 +68,7 @@ def contrastive_loss(vector, candidates, true):
     return -torch.cosine_similarity(vector[None], candidates, dim=1)[true] / 0.1
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from helpers.exercises import checking
 
 NOTHING = "The function gives nothing back: write your code, and end it with return."
@@ -194,7 +194,7 @@ def lower_turkish(text):
     return text.replace("İ", "I").replace("I", "ı").lower()
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("7.2", "Turkish lower case"):
     dotted, dotless = lower_turkish("İzmir"), lower_turkish("Irmak")
     assert dotted is not None, NOTHING
@@ -365,7 +365,7 @@ def compare(vocabulary, texts):
     return there - needed, needed - there
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("7.3", "a vocabulary with a mistake"):
     theirs = {"[PAD]": 0, "[UNK]": 1, "|": 2, "a": 3, "i": 4, "\u0307": 5, "r": 6}
     found = compare(theirs, ["ır ari"])
@@ -642,7 +642,7 @@ def diagnose(blank, cer):
     return "learning" if blank < 0.95 else "plateau"
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("7.4", "is it the plateau?"):
     assert diagnose(0.02, 3.0) is not None, NOTHING
     assert diagnose(0.02, 3.0) == "guessing", "2 % blanks and a CER of 300 %: it writes letters by chance."
@@ -876,7 +876,7 @@ def lost(target, text):
     return (len(target.replace(" ", "")) - len(text.replace(" ", ""))) / len(target.replace(" ", ""))
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("7.5", "lost letters"):
     assert lost("değil", "deil") is not None, NOTHING
     assert lost("gece", "geje") == 0, "geje for gece loses nothing: a wrong letter is not a lost one."
@@ -900,7 +900,7 @@ with checking("7.5", "lost letters"):
 # **Before you run:** where are the pre-trained layers worth more, in points of CER? (a) with 73 sentences (b)
 # with 293 (c) about the same.
 
-# %%
+# %% tags=["nbval-check-output"]
 bench = json.loads((catalog.asset("bench") / "ctc_pretraining.json").read_text(encoding="utf-8"))
 print(f"stored: {bench['machine']}, {bench['date']}; batches of 8 clips")
 ax, ends = plots.axes(width=9, height=3), []
