@@ -838,9 +838,9 @@ losses[losses["wrong"] > 0].sort_values("wrong", ascending=False).head(8)
 # Compare "wrong" with "in targets": a frequent letter is wrong often even if it is well learnt. Some letters
 # have a reason. *ğ* is hardly a sound of its own, it lengthens the vowel before it, so there is little to be
 # heard. Offline the voices add another: Hindi, Portuguese and Italian have no *ü*, *ö* and *ı* as Turkish has
-# them. And a rare letter has few examples to be learnt from (the counts stand above). In a training as short
-# as the one on a CPU most errors are letters that are not written at all: near the plateau the blank still
-# wins where the model is unsure.
+# them. And a rare letter has few examples to be learnt from (the counts stand above). Where most
+# errors are letters that are not written at all (the line above the table), the training was short: not far
+# from the plateau the blank still wins where the model is unsure.
 #
 # ### Exercise 7.5: lost letters (5 minutes)
 #
@@ -1132,9 +1132,12 @@ print(f"sentences that stand in training and test: {len(both)}")
 #    *Hint:* `unicodedata.name` tells which one is COMBINING DOT ABOVE.
 # 3. **Train the lower layers too** (on a CPU; a GPU does so already): `FROZEN_LAYERS = 0`. What does a step
 #    cost, and what does it bring?
-# 4. **A better word list.** Take sentences from a Turkish text of your own. *Hint:* clean them and add them
+# 4. **A shorter plateau.** Let the learning rate rise more slowly (`warmup_steps=0.3`), or train longer
+#    (`STEPS`). When does the plateau end, and which CER follows? Choose on the validation clips. *Hint:* plot
+#    both logs with `curve`.
+# 5. **A better word list.** Take sentences from a Turkish text of your own. *Hint:* clean them and add them
 #    to `texts` before they are counted, so that the ARPA file has them too.
-# 5. **Your own language.** Put ten of its sentences into `clean`. Which rules of Turkish must go, which
+# 6. **Your own language.** Put ten of its sentences into `clean`. Which rules of Turkish must go, which
 #    letters need one of their own (apostrophes in Ukrainian are letters, hyphens may join words), and which
 #    signs are spoken? *Hint:* print `sorted(set("".join(...)))` and read it aloud.
 
