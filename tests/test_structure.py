@@ -170,7 +170,7 @@ BANNED = {
     r"num_proc": "deadlocks after a torch-based feature extractor ran",
     r"bos_token_id\)": "labels start with decoder_start_token_id",
     r"pyctcdecode": "downgrades NumPy",
-    r"!pip |%pip install(?! --quiet \"asr-course)": "only the set-up cell installs",
+    r"!pip |%pip install(?! --quiet https://github.com/\S+/asr_course-)": "only the set-up cell installs",
     r"/(work|home|root|Users)/": "a path of one machine",
     r"forced_decoder_ids": "language and task belong in the generation config",
     r"as_target_processor|evaluation_strategy|group_by_length=|warmup_ratio|no_cuda": "removed",

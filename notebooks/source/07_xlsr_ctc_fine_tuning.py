@@ -497,7 +497,7 @@ def score(outcome):
 # %%
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-STEPS = course.budget(cpu=90, gpu=1200)
+STEPS = course.budget(cpu=108, gpu=1200)
 EVERY = STEPS // 6
 
 
@@ -506,7 +506,7 @@ def trainer(callbacks=(), evaluate_first=True):
     settings = TrainingArguments(
         output_dir=f"{runs.name}/turkish", max_steps=STEPS, seed=42, report_to="none",
         per_device_train_batch_size=8, per_device_eval_batch_size=8, fp16=device == "cuda",
-        learning_rate=course.budget(cpu=5e-4, gpu=3e-4), warmup_steps=0.1,
+        learning_rate=course.budget(cpu=5e-4, gpu=3e-4), warmup_steps=0.25,
         train_sampling_strategy="group_by_length", eval_strategy="steps", eval_steps=EVERY,
         eval_on_start=evaluate_first, save_steps=EVERY, save_total_limit=1, logging_steps=EVERY // 3,
         disable_tqdm=False, dataloader_pin_memory=device == "cuda",
@@ -1132,7 +1132,7 @@ print(f"sentences that stand in training and test: {len(both)}")
 #    *Hint:* `unicodedata.name` tells which one is COMBINING DOT ABOVE.
 # 3. **Train the lower layers too** (on a CPU; a GPU does so already): `FROZEN_LAYERS = 0`. What does a step
 #    cost, and what does it bring?
-# 4. **A shorter plateau.** Let the learning rate rise more slowly (`warmup_steps=0.3`), or train longer
+# 4. **A shorter plateau.** Let the learning rate rise more slowly (`warmup_steps=0.4`), or train longer
 #    (`STEPS`). When does the plateau end, and which CER follows? Choose on the validation clips. *Hint:* plot
 #    both logs with `curve`.
 # 5. **A better word list.** Take sentences from a Turkish text of your own. *Hint:* clean them and add them
