@@ -5,10 +5,13 @@ import json
 import re
 import tomllib
 
+import jupytext
 import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from helpers.exercises import checked, checking
+from tools import exercises
 from tools.notebooks import ROOT, repository
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -83,3 +86,20 @@ def test_the_pinned_packages_take_the_oldest_python_that_make_takes():
             seen += 1
             assert SpecifierSet(told["Requires-Python"]).contains("3.11.0"), f"{name} {version}"
     assert seen > 100
+
+
+def test_the_exercise_that_contributing_shows_works(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASR_PROGRESS", "0")
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```\n(# %%.*?)```", text, re.DOTALL)
+    cells = {}
+    for cell in jupytext.reads(shown, fmt="py:percent").cells:
+        for tag in exercises.tags(cell):
+            cells.setdefault(tag, []).append(cell.source)
+    hints = []
+    for answer in (*cells["exercise"], *cells["wrong"]):
+        names = {"checking": checking}
+        exec(answer, names)
+        exec(cells["check"][0], names)
+        hints.append(checked["1.6"])
+    assert hints[0] == "" and all(hints[1:]) and len(set(hints)) == len(hints) >= 3
