@@ -43,7 +43,9 @@ def made(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     files = tmp_path / "requirements.txt", tmp_path / "constraints.txt"
-    return lambda target=tmp_path / "pack": pack.pack(target, *files, [archive], root)
+    return lambda target=tmp_path / "pack": pack.pack(
+        target, *files, {f"weights/{archive.name}": archive}, root
+    )
 
 
 def test_a_pack_holds_files_wheels_weights_and_sums(made, tmp_path):

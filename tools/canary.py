@@ -1,8 +1,8 @@
 """`make canary`: the tests and lessons on the newest transformers, datasets and torch.
 
 The environment in build/canary is its own: what is newer than the pinned packages is installed there, the
-rest is taken from .venv, which stays as it is. What differs from the pins is listed first, warnings of things
-that will go are shown, and the exit status is 1 if anything failed.
+rest is taken from .venv, which stays as it is. What differs from the pins is listed first, warnings of what
+will go are shown, and the exit status is 1 if anything failed.
 """
 
 from __future__ import annotations

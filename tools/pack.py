@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,14 +107,18 @@ def download(requirements: Path, constraints: Path, folder: Path) -> None:
 
 
 def pack(
-    target: Path, requirements: Path, constraints: Path, archives: Iterable[Path], root: Path = ROOT
+    target: Path,
+    requirements: Path,
+    constraints: Path,
+    extras: dict[str, Path],
+    root: Path = ROOT,
 ) -> int:
     """Write or complete a pack.
 
     Args:
         target: its folder: new, empty, or a pack that was begun before.
         requirements, constraints: files of pinned packages.
-        archives: files with weights and data.
+        extras: path in the pack to the file that is copied there: weights, data, slides.
         root: the git checkout.
 
     Returns:
@@ -133,12 +136,10 @@ def pack(
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(root / name, target / name)
-    (target / WEIGHTS).mkdir(exist_ok=True)
-    for archive in archives:
-        copy = target / WEIGHTS / archive.name
-        if not copy.is_file() or copy.stat().st_size != archive.stat().st_size:
-            shutil.copyfile(archive, copy)
-        names.append(f"{WEIGHTS}/{archive.name}")
+    for name, file in extras.items():
+        (target / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, target / name)
+        names.append(name)
     download(requirements, constraints, target / WHEELS)
     names += [f"{WHEELS}/{path.name}" for path in (target / WHEELS).iterdir()]
     for name in known.keys() - set(names) - {NOTE}:
@@ -181,7 +182,9 @@ def main(values: list[str] | None = None) -> int:
         from helpers.supply import packages
 
         files = ROOT / "requirements.txt", ROOT / "constraints.txt"
-        total = pack(options.folder.resolve(), *files, packages.fetch().values())
+        extras = {f"{WEIGHTS}/{file.name}": file for file in packages.fetch().values()}
+        extras |= {f"slides/{file.name}": file for file in (ROOT / "build" / "slides").glob("*.html")}
+        total = pack(options.folder.resolve(), *files, extras)
     except PackError as error:
         print(error, file=sys.stderr)
         return 1
