@@ -6,6 +6,7 @@ import sys
 import time
 import tracemalloc
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,11 +63,43 @@ def test_what_two_passes_agree_on(lesson, before, now, shared):
     assert text(lesson.agreed(words(lesson, before), words(lesson, now))) == shared
 
 
-def test_a_loop_is_said_once(lesson):
-    looped = words(lesson, "so we go on " + "and on " * 5)
-    assert text(lesson.without_loop(looped)) == "so we go on and on"
-    assert text(lesson.without_loop(words(lesson, "no no yes"))) == "no no yes"
-    assert lesson.without_loop([]) == []
+class Played:
+    """A Whisper whose decoder writes what it is told, in turn; token n is the word " n"."""
+
+    max_length, sot_sequence, no_timestamps, eot = 448, [901, 902], 903, 900
+
+    def __init__(self, *answers, speech=1.0, score=-0.1):
+        self.answers, self.asked, self.model = list(answers), [], self
+        self.about = {"no_speech_prob": 1 - speech, "scores": [score]}
+
+    def generate(self, encoded, prompts, **settings):
+        self.asked.append((prompts[0], settings))
+        return [SimpleNamespace(sequences_ids=[self.answers.pop(0)], **self.about)]
+
+    def split_to_word_tokens(self, tokens):
+        return [f" {token}" for token in tokens], [[token] for token in tokens]
+
+
+def test_the_decoder_goes_on_behind_what_is_known(lesson):
+    played = Played([7, 8, 9, 900])
+    known = [lesson.Word(" 7", [7]), lesson.Word(" 8", [8])]
+    assert text(lesson.go_on(played, None, played, known, 2.0)) == "9"
+    assert played.asked[0][0] == [901, 902, 903, 7, 8]
+
+
+def test_a_loop_is_heard_once_more_and_a_second_one_is_dropped(lesson):
+    loop = [5] * 50
+    played = Played(loop, [5, 6])
+    assert text(lesson.go_on(played, None, played, [], 2.0)) == "5 6"
+    assert [each.get("no_repeat_ngram_size") for _, each in played.asked] == [None, 3]
+    played = Played(loop, loop)
+    assert lesson.go_on(played, None, played, [], 2.0) == []
+
+
+def test_what_is_no_speech_and_unsure_is_dropped(lesson):
+    for speech, score, kept in ((0.1, -1.5, ""), (0.1, -0.5, "5"), (0.9, -1.5, "5")):
+        played = Played([5], speech=speech, score=score)
+        assert text(lesson.go_on(played, None, played, [], 2.0)) == kept
 
 
 PASSES = [

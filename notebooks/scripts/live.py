@@ -108,8 +108,14 @@ class Listener:
         encoded = model.encode(model.feature_extractor(padded, padding=0).astype("f4"))
         said = list(chain(*self.known))
         prompt = [*words.sot_sequence, words.no_timestamps, *said]  # it can only go on from what is confirmed
-        how = {"beam_size": 1, "max_length": min(440, len(prompt) + 200), "suppress_blank": False}
-        written = model.model.generate(encoded, [prompt], **how)[0].sequences_ids[0][len(said) :]
+        limit = min(
+            224, max(16, 25 * len(self.sound) // SECOND)
+        )  # more tokens are a loop
+        for again in ({}, {"no_repeat_ngram_size": 3}):
+            how = {"beam_size": 1, "max_length": 2 * limit, "suppress_blank": False} | again
+            written = model.model.generate(encoded, [prompt], **how)[0].sequences_ids[0][len(said) :]
+            if len(said) + len(written) < limit:
+                break
         heard = words.split_to_word_tokens([token for token in written if token < words.eot])[1]
         agreed = takewhile(lambda pair: pair[0] == pair[1], zip(self.guess, heard, strict=False))
         same = len(heard) if over else len(list(agreed))  # with the pass before

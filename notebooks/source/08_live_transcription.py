@@ -81,39 +81,31 @@ def tokenizer_of(model, language, task="transcribe"):
 
 
 # %% [markdown]
-# Two safeguards stand in `go_on`. Whisper may fall into a **loop** and say the same for ever; it writes at
-# most 25 tokens for each second of sound, and a text that reaches this limit and repeats itself at the end is
-# cut to one repetition. And it may **invent** a text for noise: where it takes the sound for no speech and
-# is unsure of its text as well, the text is dropped (both limits are Whisper's own).
+# Two safeguards stand in `go_on`. Whisper may fall into a **loop** and say the same for ever. Nobody speaks
+# 25 tokens a second, so a text that reaches this limit is such a loop: the pass is repeated, and no three
+# tokens may come twice. And Whisper may **invent** a text for noise: where it takes the sound for no speech and is
+# unsure of its text as well, the text is dropped (both limits are Whisper's own).
 
 
 # %% tags=["tested"]
-def without_loop(words):
-    """Words whose end is said three times or more, with that end once."""
-    texts = [word.text.casefold() for word in words]
-    for length in range(1, len(words) // 3 + 1):
-        end, times = texts[-length:], 1
-        while texts[-(times + 1) * length : -times * length] == end:
-            times += 1
-        if times >= 3:
-            return words[: len(words) - (times - 1) * length]
-    return words
-
-
 def go_on(model, encoded, tokenizer, known, seconds):
     """The words that follow `known`, a list of Word, in `seconds` of encoded sound: a list of Word."""
     said = [token for word in known for token in word.tokens]
     prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps, *said]
-    limit = min(max(16, int(25 * seconds)), model.max_length - len(prompt))
-    settings = {"beam_size": 1, "max_length": len(prompt) + limit, "suppress_blank": False}
+    limit = min(max(16, int(25 * seconds)), model.max_length // 2)
+    settings = {"beam_size": 1, "max_length": 2 * limit, "suppress_blank": False}  # it writes half of that
     settings |= {"return_scores": True, "return_no_speech_prob": True}
-    result = model.model.generate(encoded, [prompt], **settings)[0]
+    for again in ({}, {"no_repeat_ngram_size": 3}):
+        result = model.model.generate(encoded, [prompt], **settings, **again)[0]
+        written = result.sequences_ids[0]
+        if len(written) < limit:
+            break
+    else:
+        return []
     if not known and result.no_speech_prob > 0.6 and result.scores[0] < -1:
         return []
-    written = result.sequences_ids[0][len(said) :]  # the result repeats what it went on from
-    tokens = [token for token in written if token < tokenizer.eot]
-    words = [Word(*pair) for pair in zip(*tokenizer.split_to_word_tokens(tokens), strict=True)]
-    return without_loop(words) if len(written) >= limit else words
+    tokens = [token for token in written[len(said) :] if token < tokenizer.eot]  # it repeats what was said
+    return [Word(*pair) for pair in zip(*tokenizer.split_to_word_tokens(tokens), strict=True)]
 
 
 # %% [markdown]
@@ -564,7 +556,7 @@ players.captioned_player(reading, RATE, found, "Captions from the listener")
 #
 # From the end of a word, as it is spoken, until it is confirmed, three things take time:
 #
-# - it waits until a pass hears it: at most `step`, and it is shown as a guess then;
+# - it waits until a pass hears it and shows a guess;
 # - it waits until a second pass agrees, or the utterance ends;
 # - the passes are computed.
 #
@@ -615,9 +607,10 @@ show.figure(
 print(table[["shown", "agreed"]].describe().loc[["50%", "max"]].round(1))
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> The first pass that hears a word comes half a step
-# after it, on average; the second one a whole step later. Computing is the longest part only where a pass
-# takes longer than a step: then the steps become longer, too.</details>
+# <details><summary>Your prediction</summary><b>b.</b> Something is soon shown at a word's place, often before
+# the word has ended, because Whisper guesses how a sentence goes on. The pass that agrees comes a whole step
+# later. Computing is the longest part only where a pass takes longer than a step: then the steps become
+# longer, too.</details>
 #
 # ## How long may a piece be?
 #
