@@ -362,7 +362,8 @@ def score(evaluation):
 #
 # More steps are not always better, so there is a rule for when to stop, the same for every model and every
 # number of reviews: each state is scored on the validation reviews at regular intervals; when two scores in a
-# row are no better than the best so far, training stops (**patience**), and the best state is loaded.
+# row are no better than the best so far, training stops (**patience**), after `STEPS` steps at the latest,
+# and the best state is loaded.
 
 # %% tags=["tested"]
 import tempfile
@@ -500,8 +501,8 @@ draw(history(full), f"{len(train):,} training reviews")
 # On the left, the **training loss** is measured on the reviews of the last batches, the **validation loss**
 # on reviews that the model does not learn from. As long as both fall, what it learns holds for other reviews
 # too. If the training loss falls and the validation loss rises, the model learns what is special to its
-# training reviews: it is **overfitting**. Below, with 50 reviews, you will see that. On the right are the
-# accuracy and how sure the model is of its *wrong* answers.
+# training reviews: it is **overfitting**. Look for that below, where there are 50 reviews. On the right are
+# the accuracy and how sure the model is of its *wrong* answers.
 #
 # ### Which errors are more frequent?
 #
@@ -655,7 +656,7 @@ print("Intervals that contain 0, so no clear difference:", ", ".join(unclear) or
 # ## How little data is enough?
 #
 # Labels are the expensive part. What do 50 reviews give, what 200? Each size is trained by the same rule:
-# until the validation accuracy no longer rises.
+# until the validation accuracy no longer rises, for the same number of steps at most.
 #
 # ### Exercise 4.3: predict the curve (3 minutes)
 #
@@ -740,8 +741,7 @@ print("." if epochs >= 1 else ": it has not even seen every review once, and mor
 
 # %% [markdown]
 # Before you collect more data, draw this curve for your task: where it is still rising, more labels pay. And
-# draw the cheap methods too. They have curves of their own, and with few labels a frozen body is often the
-# better bargain.
+# draw the cheap methods too: they take seconds, and only beside them you see what the expensive one gains.
 #
 # ### Few reviews, seen often
 #

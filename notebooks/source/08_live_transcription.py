@@ -83,8 +83,8 @@ def tokenizer_of(model, language, task="transcribe"):
 # %% [markdown]
 # Two safeguards stand in `go_on`. Whisper may fall into a **loop** and say the same for ever. Nobody speaks
 # 25 tokens a second, so a text that reaches this limit is such a loop: the pass is repeated, and no three
-# tokens may come twice. And Whisper may **invent** a text for noise: where it takes the sound for no speech and is
-# unsure of its text as well, the text is dropped (both limits are Whisper's own).
+# tokens may come twice. And Whisper may **invent** a text for noise: where it takes the sound for no speech
+# and is unsure of its text as well, the text is dropped (both limits are Whisper's own).
 
 
 # %% tags=["tested"]
