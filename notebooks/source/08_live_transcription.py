@@ -264,9 +264,11 @@ def first_change(lines):
 with checking("8.2", "where a confirmed word changes"):
     other = first_change([[" so"], [" so", " four"], [" so", " for", " the"]])
     grown = first_change([[], [" so"], [" so", " far"]])
+    back = first_change([[" so", " far"], [" so"]])
+    assert back is not None or other is not None, "The function finds no change at all: compare two lines."
     assert grown != 1, "A line that only grows does not change what is confirmed."
     assert other == 2, f"In the third line a word is exchanged, number 2 was expected, not {other}."
-    assert first_change([[" so", " far"], [" so"]]) == 1, "A word that is taken back is a change as well."
+    assert back == 1, "A word that is taken back is a change as well."
     assert grown is None, "Where nothing changes, the answer is None: 0 would be a line."
 
 # %% [markdown]
@@ -657,6 +659,9 @@ points = ", ".join(f"step {r['step']:g} s: {r['delay']:.1f} s and {r['WER']:.1%}
 show.figure(ax.figure, f"Word error rate over median delay, one point a step. {points}")
 
 # %% [markdown]
+# With half a second between passes more words are confirmed too early. But mind the size: one word of these
+# five sentences is 1.4 points.
+#
 # ### Exercise 8.3: choose the step (5 minutes)
 #
 # Write the choice: of the rows whose delay is at most `limit` seconds the one with the lowest WER, and among
@@ -710,7 +715,7 @@ with checking("8.3", "choose the step"):
 # ## Does hearing live cost accuracy?
 #
 # Offline Whisper hears a whole sentence before it writes; live it must confirm early. We compare the two on
-# clips that nothing was chosen on, one in six of the English data set, with a step of 1 s. Offline means
+# clips that nothing was chosen on, one in eight of the English data set, with a step of 1 s. Offline means
 # lesson 3's `longform.transcribe`, with the same weights and one candidate.
 #
 # **Before you run:** is the live WER (a) clearly higher (b) about the same: the interval of the difference
@@ -719,7 +724,7 @@ with checking("8.3", "choose the step"):
 # %%
 where = catalog.data("hf-internal-testing/librispeech_asr_dummy", "clean")
 clips = load_dataset(**where, split="validation").cast_column("audio", Audio(decode=False))
-clips = clips.select(range(0, len(clips), 6))
+clips = clips.select(range(0, len(clips), 8))
 sounds = [audio.read(row["audio"]) for row in clips]
 written = {"offline": [], "live": []}
 for sound in course.progress(sounds, "Clips"):
@@ -761,7 +766,8 @@ print(f"{len(clips)} clips, {words} words, step 1 s")
 pd.DataFrame(summary).T
 
 # %% [markdown]
-# PREDICTION3
+# <details><summary>Your prediction</summary>Offline <b>b</b>: the interval holds 0. On the Hub look at your own
+# interval; in the text above, a higher live WER is shown only if all of it lies above 0.</details>
 
 # %% tags=["nbval-check-output"]
 changed = [n for n in range(len(said)) if metrics.normalise(written["live"][n], "en")
@@ -820,7 +826,7 @@ players.listen(voiced, RATE, "A reading without pauses")
 # %% tags=["nbval-check-output"]
 two = joined([sentences[0], tale[0]])
 for language in (None, "each"):
-    hearer = Listener(model, language, step=2.0)
+    hearer = Listener(model, language, step=4.0)
     play(hearer, two)
     print(f"{language}: the last language is {hearer.language}")
     for segment in captions(hearer.words, hearer.times):
@@ -871,7 +877,7 @@ with checking("8.4", "make it translate"):
     text = translated(model, tale[0][: 8 * RATE])
     assert text is not None, "The function gives nothing back: end it with return."
     assert text, "Nothing is confirmed yet: call finish at the end."
-    few = {"the", "of", "and", "a", "in", "was", "that"} & set(metrics.normalise(text, "en").split())
+    few = {"the", "of", "and", "was", "with"} & set(metrics.normalise(text, "en").split())
     assert few, f"That is not English: pass task='translate'. It wrote: {text[:60]}"
 
 # %% [markdown]
