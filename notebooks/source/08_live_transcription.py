@@ -181,7 +181,7 @@ def agreement(before, now):
     return shared
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from helpers.exercises import checking
 
 with checking("8.1", "the agreement rule"):
@@ -260,7 +260,7 @@ def first_change(lines):
     return changes[0] if changes else 0
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("8.2", "where a confirmed word changes"):
     other = first_change([[" so"], [" so", " four"], [" so", " for", " the"]])
     grown = first_change([[], [" so"], [" so", " far"]])
@@ -544,8 +544,9 @@ for step in steps:
 
 # %% [markdown]
 # Left of the bar stand the last confirmed letters, right of it the guess. The assertion holds for every
-# piece: what has been confirmed stays. Play the sound; the captions are the confirmed words, with the times
-# that alignment gave them.
+# piece: what has been confirmed stays. An error stays as well: the reader says *an ill-disposed young man*,
+# and the last pass of that sentence had to go on behind *an* and wrote *old supposed*. Play the sound; the
+# captions are the confirmed words, with the times that alignment gave them.
 
 # %% tags=["nbval-check-output"]
 from helpers.segments import captions
@@ -699,7 +700,7 @@ def choose_step(rows, limit):
     return min(fast, key=lambda row: (row["WER"], -row["delay"]))["step"] if fast else None
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 EXAMPLE = [(0.5, 0.9, 0.12), (1.0, 1.6, 0.05), (1.5, 2.2, 0.05), (3.0, 4.4, 0.02)]
 EXAMPLE = [dict(zip(("step", "delay", "WER"), values, strict=True)) for values in EXAMPLE]
 with checking("8.3", "choose the step"):
@@ -766,8 +767,9 @@ print(f"{len(clips)} clips, {words} words, step 1 s")
 pd.DataFrame(summary).T
 
 # %% [markdown]
-# <details><summary>Your prediction</summary>Offline <b>b</b>: the interval holds 0. On the Hub look at your
-# own interval: (a) would need all of it above 0, (c) all of it below.</details>
+# <details><summary>Your prediction</summary>Offline <b>b</b>: one word more is wrong, and the interval
+# begins at 0. On the Hub look at your own interval: (a) would need all of it above 0, (c) all of it
+# below.</details>
 
 # %% tags=["nbval-check-output"]
 changed = [n for n in range(len(said)) if metrics.normalise(written["live"][n], "en")
@@ -872,7 +874,7 @@ def translated(model, sound):
     return "".join(hearer.words).strip()
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("8.4", "make it translate"):
     text = translated(model, tale[0][: 8 * RATE])
     assert text is not None, "The function gives nothing back: end it with return."
