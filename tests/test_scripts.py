@@ -216,7 +216,7 @@ def served(tmp_path):
     try:
         yield re.fullmatch(r"Open (http://127\.0\.0\.1:\d+/\?token=\S+)\n", process.stdout.readline())[1]
         process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=20)
+        said, errors = process.communicate(timeout=60)
         assert (said, errors, process.returncode) == ("Ended.\n", "", 0)
     finally:
         process.kill()

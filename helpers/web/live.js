@@ -16,7 +16,7 @@ const WORKLET = `registerProcessor("pieces", class extends AudioWorkletProcessor
 let run = null;  // what is being heard: {session, rate, queue, most, have, busy, ending, release}
 
 for (const code of ["auto", "each", ...CODES]) {
-  const name = {auto: "heard once", each: "heard for every utterance"}[code]
+  const name = {auto: "detected once", each: "detected for every utterance"}[code]
     || new Intl.DisplayNames(["en"], {type: "language", fallback: "code"}).of(code);
   if (CODES.length > 1 || code.length < 4) $("language").append(new Option(name, code));
 }

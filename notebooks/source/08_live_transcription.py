@@ -181,7 +181,7 @@ def agreement(before, now):
     return shared
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from helpers.exercises import checking
 
 with checking("8.1", "the agreement rule"):
@@ -260,13 +260,15 @@ def first_change(lines):
     return changes[0] if changes else 0
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("8.2", "where a confirmed word changes"):
     other = first_change([[" so"], [" so", " four"], [" so", " for", " the"]])
     grown = first_change([[], [" so"], [" so", " far"]])
+    back = first_change([[" so", " far"], [" so"]])
+    assert back is not None or other is not None, "The function finds no change at all: compare two lines."
     assert grown != 1, "A line that only grows does not change what is confirmed."
     assert other == 2, f"In the third line a word is exchanged, number 2 was expected, not {other}."
-    assert first_change([[" so", " far"], [" so"]]) == 1, "A word that is taken back is a change as well."
+    assert back == 1, "A word that is taken back is a change as well."
     assert grown is None, "Where nothing changes, the answer is None: 0 would be a line."
 
 # %% [markdown]
@@ -542,8 +544,9 @@ for step in steps:
 
 # %% [markdown]
 # Left of the bar stand the last confirmed letters, right of it the guess. The assertion holds for every
-# piece: what has been confirmed stays. Play the sound; the captions are the confirmed words, with the times
-# that alignment gave them.
+# piece: what has been confirmed stays. An error stays as well: the reader says *an ill-disposed young man*,
+# and the last pass of that sentence had to go on behind *an* and wrote *old supposed*. Play the sound; the
+# captions are the confirmed words, with the times that alignment gave them.
 
 # %% tags=["nbval-check-output"]
 from helpers.segments import captions
@@ -647,7 +650,7 @@ for seconds, (hearer, log) in sorted(tried.items()):
     curve.append({"step": seconds, "delay": round(float(delay), 2), "WER": round(rate, 4)})
 pd.DataFrame(curve)
 
-# %%
+# %% tags=["nbval-check-output"]
 ax = plots.axes(width=6, height=2.8)
 ax.plot([row["delay"] for row in curve], [100 * row["WER"] for row in curve], "o-", color=plots.BLUE)
 for row in curve:
@@ -657,6 +660,9 @@ points = ", ".join(f"step {r['step']:g} s: {r['delay']:.1f} s and {r['WER']:.1%}
 show.figure(ax.figure, f"Word error rate over median delay, one point a step. {points}")
 
 # %% [markdown]
+# With half a second between passes more words are confirmed too early. But mind the size: one word of these
+# five sentences is 1.4 points.
+#
 # ### Exercise 8.3: choose the step (5 minutes)
 #
 # Write the choice: of the rows whose delay is at most `limit` seconds the one with the lowest WER, and among
@@ -694,7 +700,7 @@ def choose_step(rows, limit):
     return min(fast, key=lambda row: (row["WER"], -row["delay"]))["step"] if fast else None
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 EXAMPLE = [(0.5, 0.9, 0.12), (1.0, 1.6, 0.05), (1.5, 2.2, 0.05), (3.0, 4.4, 0.02)]
 EXAMPLE = [dict(zip(("step", "delay", "WER"), values, strict=True)) for values in EXAMPLE]
 with checking("8.3", "choose the step"):
@@ -710,7 +716,7 @@ with checking("8.3", "choose the step"):
 # ## Does hearing live cost accuracy?
 #
 # Offline Whisper hears a whole sentence before it writes; live it must confirm early. We compare the two on
-# clips that nothing was chosen on, one in six of the English data set, with a step of 1 s. Offline means
+# clips that nothing was chosen on, one in eight of the English data set, with a step of 1 s. Offline means
 # lesson 3's `longform.transcribe`, with the same weights and one candidate.
 #
 # **Before you run:** is the live WER (a) clearly higher (b) about the same: the interval of the difference
@@ -719,7 +725,7 @@ with checking("8.3", "choose the step"):
 # %%
 where = catalog.data("hf-internal-testing/librispeech_asr_dummy", "clean")
 clips = load_dataset(**where, split="validation").cast_column("audio", Audio(decode=False))
-clips = clips.select(range(0, len(clips), 6))
+clips = clips.select(range(0, len(clips), 8))
 sounds = [audio.read(row["audio"]) for row in clips]
 written = {"offline": [], "live": []}
 for sound in course.progress(sounds, "Clips"):
@@ -761,7 +767,9 @@ print(f"{len(clips)} clips, {words} words, step 1 s")
 pd.DataFrame(summary).T
 
 # %% [markdown]
-# PREDICTION3
+# <details><summary>Your prediction</summary>Offline <b>b</b>: one word more is wrong, and the interval
+# begins at 0. On the Hub look at your own interval: (a) would need all of it above 0, (c) all of it
+# below.</details>
 
 # %% tags=["nbval-check-output"]
 changed = [n for n in range(len(said)) if metrics.normalise(written["live"][n], "en")
@@ -807,7 +815,7 @@ print("".join(hearer.words).strip())
 #
 # Read the text and listen: at a cut that fell between two words, no word is lost or said twice.
 
-# %%
+# %% tags=["nbval-check-output"]
 players.listen(voiced, RATE, "A reading without pauses")
 
 # %% [markdown]
@@ -820,7 +828,7 @@ players.listen(voiced, RATE, "A reading without pauses")
 # %% tags=["nbval-check-output"]
 two = joined([sentences[0], tale[0]])
 for language in (None, "each"):
-    hearer = Listener(model, language, step=2.0)
+    hearer = Listener(model, language, step=4.0)
     play(hearer, two)
     print(f"{language}: the last language is {hearer.language}")
     for segment in captions(hearer.words, hearer.times):
@@ -866,12 +874,12 @@ def translated(model, sound):
     return "".join(hearer.words).strip()
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("8.4", "make it translate"):
     text = translated(model, tale[0][: 8 * RATE])
     assert text is not None, "The function gives nothing back: end it with return."
     assert text, "Nothing is confirmed yet: call finish at the end."
-    few = {"the", "of", "and", "a", "in", "was", "that"} & set(metrics.normalise(text, "en").split())
+    few = {"the", "of", "and", "was", "with"} & set(metrics.normalise(text, "en").split())
     assert few, f"That is not English: pass task='translate'. It wrote: {text[:60]}"
 
 # %% [markdown]
