@@ -62,3 +62,20 @@ def test_what_the_learner_made_lies_in_the_courses_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("ASR_CACHE", str(tmp_path))
     assert course.mine("model") == tmp_path / "mine" / "model"
     assert not course.mine("model").exists()
+
+
+def test_what_is_kept_replaces_an_older_copy_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "cache"))
+    made = tmp_path / "made"
+    made.mkdir()
+    for content in ("first", "second"):
+        (made / "model.bin").write_text(content)
+        kept = course.keep(made, "a model")
+        assert kept == course.mine("a model")
+        assert (kept / "model.bin").read_text() == content
+    (kept / "notes.txt").write_text("the learner's own")
+    with pytest.raises(ValueError, match=r"holds notes\.txt, which the course did not write"):
+        course.keep(made, "a model")
+    assert (kept / "notes.txt").read_text() == "the learner's own"
+    with pytest.raises(FileNotFoundError, match="run the cells that make it first"):
+        course.keep(tmp_path / "nowhere", "a model")
