@@ -371,6 +371,7 @@ def tiny_checkpoint(processor, checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tiny")
     sizes = {"d_model": 64, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32}
     sizes |= {"decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    sizes |= {"decoder_start_token_id": START}
     torch.manual_seed(0)
     model = WhisperForConditionalGeneration(WhisperConfig(**sizes))
     end = model.model.decoder.embed_tokens.weight[processor.tokenizer.eos_token_id]

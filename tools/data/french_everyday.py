@@ -38,9 +38,9 @@ def card(facts):
 
 # Everyday French sentences
 
-{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes the first 40
+{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes the first 32
 before and after training on medical reports, since what a model learns in one place it can lose in another,
-and mixes 24 of the last 40 into the training, so that it loses less; the other 16 help to choose how much.
+and mixes 32 of the last 48 into the training, so that it loses less; the other 16 help to choose how much.
 
 {SYNTHETIC}
 
