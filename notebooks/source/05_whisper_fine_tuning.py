@@ -169,7 +169,8 @@ print({name: part.num_rows for name, part in parts.items()}, f"{len(unheard)} te
 if language == "french":
     everyday = load_dataset(**catalog.data("french-everyday"), split="train", cache_dir=runs.name)
     readers = voices_of(catalog.asset("french-everyday") / "voices.csv")
-    rest = sorted(range(32, 80), key=lambda place: readers[everyday[place]["number"]] != voice)
+    read_by = [readers[number] for number in everyday["number"]]
+    rest = sorted(range(32, 80), key=lambda place: read_by[place] != voice)
     everyday = everyday.select_columns(["audio", "sentence"]).cast_column("audio", Audio(decode=False))
     parts["everyday"] = everyday.select(range(32))
     parts["everyday, validation"], parts["mixed in"] = everyday.select(rest[:16]), everyday.select(rest[16:])
@@ -860,7 +861,7 @@ place = says[0] if says else 0
 clip = audio.read(parts["test"][place]["audio"])
 original = WhisperModel(catalog.model("Systran/faster-whisper-base"), device=device, compute_type="int8")
 display(players.listen(clip, 16_000, f"clip {place}"))
-for title, text in (("without a prompt", None), ("with the prompt", prompt or None)):
+for title, text in [("without a prompt", None), ("with the prompt", prompt)][: 1 + bool(prompt)]:
     written = padded(original, clip, initial_prompt=text)
     display(show.diff(targets["test"][place], written, code, title=title))
 
@@ -1159,7 +1160,11 @@ with checking("5.4", "choose the share"):
 # %% tags=["report"]
 SHARE = best_share(sweep)
 model.load_state_dict(mean_of_weights(old, weights, SHARE))
-print(f"{SHARE:.0%} new weights, {1 - SHARE:.0%} old ones")
+print(
+    f"{SHARE:.0%} new weights, {1 - SHARE:.0%} old ones"
+    if SHARE
+    else "No share is better than 0, the old model."
+)
 after, scores["trained"] = judge(model)
 if device == "cuda":
     _, scores["the recipe"] = judge(plain.model)

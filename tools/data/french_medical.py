@@ -170,8 +170,8 @@ not exist, and nothing here is medical advice.
 | Whisper base | {facts["wer"]} % WER ({LISTENER}) |
 
 Columns: `number` (string, "001" to "226"), `audio` (16 kHz), `sentence`. `terms.txt` lists the terms, one
-a line, and `voices.csv` who reads each clip. Lesson 5 writes the clips into a folder `audio` and the sentences into a folder `reports`, as a
-learner's own data would come.
+a line, and `voices.csv` who reads each clip. Lesson 5 writes the clips into a folder `audio` and the
+sentences into a folder `reports`, as a learner's own data would come.
 
 ## Terms
 
