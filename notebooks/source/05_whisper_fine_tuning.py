@@ -1242,8 +1242,8 @@ print("same text:", again == after["test"][:8])
 # (`merge_and_unload`). What is saved is a few megabytes a task. Here are a few steps of the other two, in
 # batches of four as above.
 #
-# **Before you run:** compared with the plain way, the samples a second on stored states will be (a) about as many
-# (b) 2 to 4 times as many (c) more than 8 times as many.
+# **Before you run:** compared with the plain way, the samples a second on stored states will be (a) about as
+# many (b) 2 to 4 times as many (c) more than 8 times as many.
 
 # %% tags=["tested"]
 from peft import LoraConfig, get_peft_model
