@@ -185,7 +185,7 @@ print({name: part.num_rows for name, part in parts.items()})
 # **Before you run:** declared as 8 kHz, the clip sounds (a) slow and low (b) fast and high (c) muffled, at
 # the right speed (d) not at all, there is an error.
 
-# %%
+# %% tags=["nbval-check-output"]
 from IPython.display import display
 
 from helpers import audio, players
@@ -378,7 +378,7 @@ rows_that_end = int((by_number == -100).any(dim=1).sum())
 by_number = padded.input_ids
 rows_that_end = int((by_number == processor.tokenizer.eos_token_id).any(dim=1).sum())
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 from helpers.exercises import checking
 
 NOTHING = "The function gives nothing back: write your code, and end it with return."
@@ -438,7 +438,7 @@ def mended_labels(rows):
     return tutorial_labels(rows)[:, 4:]
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("5.2", "a collator with a mistake"):
     some = [data["train"][index] for index in range(2)]
     found, right = mended_labels(some), collator.labels(some)
@@ -756,7 +756,7 @@ def transcribe(model, rows, collate, batch_size=24, **options):
 # What does Whisper make of the reports as it is? From here on, every model is judged on the same stored
 # states.
 
-# %%
+# %% tags=["nbval-check-output"]
 encoded_collator = DataCollatorEncoded(processor, config.decoder_start_token_id)
 judged = [name for name in ("test", "everyday") if name in data]
 targets = {name: part["sentence"][:] for name, part in data.items()}
@@ -795,7 +795,7 @@ for index in range(2):
 #
 # First, the short windows: what do they save, and do they change the text?
 
-# %%
+# %% tags=["nbval-check-output"]
 few = data["test"].select(range(min(4, len(data["test"]))))
 for seconds in (30, SECONDS):
     with course.timed(f"{len(few)} clips in windows of {seconds} s"):
@@ -806,8 +806,8 @@ for seconds in (30, SECONDS):
     )
 
 # %% [markdown]
-# The encoder also attends to the silence, so without it a word here and there can change. Models must
-# therefore be compared in the same windows.
+# The encoder also attends to the silence, so the texts need not be the same without it. Models must therefore
+# be compared in the same windows.
 #
 # ## The free baseline: a prompt
 #
@@ -832,6 +832,9 @@ show_scores(scores)
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>b.</b> Compare the columns row by row: the prompt is a list of
 # words to choose from, and no lesson in medicine.</details>
+#
+# It also has a price: compare everyday French, and `WER, as written` (a list of bare words is a model of style
+# too).
 #
 # The prompt has room for few terms, and you must know them beforehand. For a meeting with ten names it may be
 # all you need. With faster-whisper it is one argument. Here is a clip that says a term of the prompt, without
@@ -862,6 +865,8 @@ for title, text in [("without a prompt", None), ("with the prompt", prompt)][: 1
     display(show.diff(targets["test"][place], written, code, title=title))
 
 # %% [markdown]
+# One clip proves nothing, in either direction: go by the counts of the table.
+#
 # ## Training on stored states
 #
 # The decoder learns, except its table of 51,865 embeddings: those are half of its weights, and the pieces of
@@ -938,7 +943,7 @@ late = quick.learning_rate
 once, peak = ceil(len(to_train) / quick.per_device_train_batch_size), quick.warmup_steps
 late = quick.learning_rate * 66 / quick.max_steps
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 with checking("5.3", "predict the curve"):
     assert None not in (once, peak, late), "Set once, peak and late."
     assert 4 * (once - 1) < len(to_train) <= 4 * once, "Each step takes four rows, the last perhaps fewer."
@@ -1135,7 +1140,7 @@ def share_by_terms(sweep, most=0.02):
     return max(allowed, key=lambda share: (sweep[share]["trained terms"][0], share))
 
 
-# %% tags=["check"]
+# %% tags=["check", "nbval-check-output"]
 rows = {0: (20, 0.10), 0.5: (50, 0.11), 0.7: (60, 0.12), 0.85: (60, 0.12), 1: (70, 0.16)}
 toy = {share: {"trained terms": (right, 80), "WER, everyday": rate} for share, (right, rate) in rows.items()}
 with checking("5.4", "choose the share"):
@@ -1189,7 +1194,9 @@ if ours:
 # <details><summary>Your prediction</summary><b>b.</b> Compare the rows of terms, before and
 # trained.</details>
 #
-# Fine-tuning teaches *these* words, not medicine. The remedy is data with the words you need. The last row is
+# Fine-tuning teaches *these* words, not medicine. For the new terms that the prompt lists, compare the columns
+# `prompt` and `trained`: a prompt is the cheaper way to a few new words, training the way to many that your
+# recordings say. For words that are in neither, the remedy is data that says them. The last row is
 # the price. We had set ourselves three goals before training; the cell above says which are reached.
 #
 # An average says nothing about single clips. Here is the first one, then those whose WER rose most, three at
