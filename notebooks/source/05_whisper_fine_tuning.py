@@ -833,8 +833,8 @@ show_scores(scores)
 # <details><summary>Your prediction</summary><b>b.</b> Compare the columns row by row: the prompt is a list of
 # words to choose from, and no lesson in medicine.</details>
 #
-# It also has a price: compare everyday French, and `WER, as written` (a list of bare words is a model of style
-# too).
+# It also has a price: compare everyday French, and `WER, as written` (a list of bare words is a model of
+# style too).
 #
 # The prompt has room for few terms, and you must know them beforehand. For a meeting with ten names it may be
 # all you need. With faster-whisper it is one argument. Here is a clip that says a term of the prompt, without
@@ -1194,9 +1194,9 @@ if ours:
 # <details><summary>Your prediction</summary><b>b.</b> Compare the rows of terms, before and
 # trained.</details>
 #
-# Fine-tuning teaches *these* words, not medicine. For the new terms that the prompt lists, compare the columns
-# `prompt` and `trained`: a prompt is the cheaper way to a few new words, training the way to many that your
-# recordings say. For words that are in neither, the remedy is data that says them. The last row is
+# Fine-tuning teaches *these* words, not medicine. For the new terms that the prompt lists, compare the
+# columns `prompt` and `trained`: a prompt is the cheaper way to a few new words, training the way to many
+# that your recordings say. For words that are in neither, the remedy is data that says them. The last row is
 # the price. We had set ourselves three goals before training; the cell above says which are reached.
 #
 # An average says nothing about single clips. Here is the first one, then those whose WER rose most, three at
