@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import random
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import catalog
-from .supply import hub
+from .supply import files, hub
 from .supply.source import cache_folder, source
 
 _T = TypeVar("_T")
@@ -78,6 +79,28 @@ def mine(name: str) -> Path:
         name: of the folder, e.g. "whisper-medical-ctranslate2". It is not created.
     """
     return cache_folder() / "mine" / name
+
+
+def keep(folder: str | Path, name: str) -> Path:
+    """Copy a folder to `mine(name)`, for a later lesson. An older copy is replaced at once, never half.
+
+    Args:
+        folder: what the learner made, e.g. a converted model.
+        name: as of `mine`.
+
+    Returns:
+        Path of the copy.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        supply.files.FolderError: what stands there holds files that `keep` did not write; nothing is removed.
+    """
+    target = mine(name)
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}: run the cells that make it first.")
+    with files.replacing(target, folder) as scratch:
+        shutil.copytree(folder, scratch, dirs_exist_ok=True)
+    return target
 
 
 @dataclass

@@ -84,3 +84,20 @@ def test_the_hub_is_asked_only_where_nothing_was_prefetched(
     course.start("01")
     assert len(questions) == asked
     assert f"source: {where}" in (banner := capsys.readouterr().out) and said in banner
+
+
+def test_what_is_kept_replaces_an_older_copy_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "cache"))
+    made = tmp_path / "made"
+    made.mkdir()
+    for content in ("first", "second"):
+        (made / "model.bin").write_text(content)
+        kept = course.keep(made, "a model")
+        assert kept == course.mine("a model")
+        assert (kept / "model.bin").read_text() == content
+    (kept / "notes.txt").write_text("the learner's own")
+    with pytest.raises(ValueError, match=r"holds notes\.txt, which the course did not write"):
+        course.keep(made, "a model")
+    assert (kept / "notes.txt").read_text() == "the learner's own"
+    with pytest.raises(FileNotFoundError, match="run the cells that make it first"):
+        course.keep(tmp_path / "nowhere", "a model")

@@ -2,13 +2,16 @@
 
 import re
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
+import jupytext
 import numpy as np
 import pytest
 import torch
 from datasets import Audio, Dataset, load_dataset
 from transformers import (
+    GenerationConfig,
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
     TrainerCallback,
@@ -19,6 +22,7 @@ from transformers import (
 
 from helpers import audio, catalog, corpus, course
 from tests import cells
+from tools.notebooks import NOTEBOOKS
 
 START = 50258
 
@@ -41,14 +45,13 @@ def lesson(processor, checkpoint, tmp_path_factory):
         catalog=catalog,
         course=course,
         tempfile=tempfile,
+        Path=Path,
         processor=processor,
         checkpoint=checkpoint,
         language="french",
         groups={},
         runs=SimpleNamespace(name=str(tmp_path_factory.mktemp("runs"))),
         WhisperProcessor=WhisperProcessor,
-        Seq2SeqTrainer=Seq2SeqTrainer,
-        Seq2SeqTrainingArguments=Seq2SeqTrainingArguments,
     )
 
 
@@ -99,6 +102,45 @@ def test_ten_pairs_can_be_split_and_nine_cannot(lesson):
     assert sorted(row["sentence"] for row in train + test) == [row["sentence"] for row in pairs]
     with pytest.raises(ValueError, match=r"9 pairs are too few .* record at least ten"):
         lesson.split(pairs[:9])
+
+
+def test_the_last_voice_is_set_aside_and_without_voices_the_first_fifth(lesson):
+    numbers = ["1", "2", "3", "4", "5", "6"]
+    voices = {"1": "a", "2": "b", "3": "a", "5": "b", "6": "a", "7": "c"}
+    assert lesson.set_aside(numbers, voices) == ([0, 2, 3, 5], [1, 4], "b")
+    assert lesson.set_aside(numbers, {"1": "a", "2": "a"}) == ([1, 2, 3, 4, 5], [0], None)
+    assert lesson.set_aside(numbers, {}) == ([1, 2, 3, 4, 5], [0], None)
+    many = [str(number) for number in range(180)]
+    train, validation, _ = lesson.set_aside(many, {})
+    assert (len(train), validation) == (164, list(range(16)))
+    train, validation, _ = lesson.set_aside(many, {number: "ab"[int(number) < 30] for number in many})
+    assert (len(train), len(validation)) == (150, 24)
+
+
+def test_a_prompt_takes_as_many_terms_as_fit(lesson, processor):
+    terms = ["hernie", "gonarthrose", "arthroplastie"]
+    assert lesson.prompt_of(terms) == "hernie, gonarthrose, arthroplastie"
+    room = len(processor.tokenizer("hernie, gonarthrose", add_special_tokens=False).input_ids)
+    assert lesson.prompt_of(terms, room) == "hernie, gonarthrose"
+    assert lesson.prompt_of([]) == lesson.prompt_of(terms, room=1) == ""
+
+
+def test_the_interval_of_a_difference_is_paired(lesson):
+    said = ["un deux trois quatre"] * 6
+    worse = ["un deux trois"] * 6
+    assert lesson.difference_interval(said, worse, said) == pytest.approx([0.25, 0.25])
+    assert lesson.difference_interval(said, worse, worse) == pytest.approx([0, 0])
+    mixed = ["un deux trois", *said[1:]]
+    low, high = lesson.difference_interval(said, said, mixed)
+    assert -0.25 < low < high <= 0
+
+
+def test_the_share_is_the_best_for_both_kinds_of_speech(lesson):
+    sweep = {0: (0.35, 0.10), 0.5: (0.25, 0.11), 0.7: (0.20, 0.12), 1: (0.15, 0.19)}
+    sweep = {share: {"WER": rate, "WER, everyday": everyday} for share, (rate, everyday) in sweep.items()}
+    assert lesson.best_share(sweep) == 0.7
+    assert lesson.best_share({share: {"WER": row["WER"]} for share, row in sweep.items()}) == 1
+    assert lesson.best_share({0: {"WER": 0.2}, 0.5: {"WER": 0.2}}) == 0
 
 
 def test_a_row_gets_what_the_model_reads_and_writes(rows, processor):
@@ -192,9 +234,11 @@ def test_the_report_counts_terms_where_there_are_any(lesson):
     lesson.groups.clear()
     figures = {"WER, as written": 2 / 5, "WER": 1 / 4, "CER": 9 / 32}
     assert lesson.report(targets, texts) == pytest.approx(figures)
-    lesson.groups["trained terms"] = ["gonarthrose", "gonarthroses"]
-    assert lesson.report(targets, texts)["trained terms"] == 0.5
+    lesson.groups |= {"trained terms": ["gonarthrose", "gonarthroses"], "new terms": ["hernie"]}
+    found = lesson.report(targets, texts)
     lesson.groups.clear()
+    assert found["trained terms"] == (1, 2)
+    assert "new terms" not in found
 
 
 def test_a_term_is_counted_as_a_whole(lesson):
@@ -287,3 +331,79 @@ def test_words_are_confirmed_up_to_the_first_difference(lesson):
     assert lesson.agreed(["La", "hernie", "est"], ["La", "hernie", "hiatale", "est"]) == ["La", "hernie"]
     assert lesson.agreed([], ["La"]) == []
     assert lesson.agreed(["Le"], ["La"]) == []
+
+
+@pytest.fixture(scope="module")
+def turkish():
+    rows = load_dataset(**catalog.data("google/fleurs", "tr_tr"), split="train")
+    return rows.cast_column("audio", Audio(decode=False)).select(range(10))
+
+
+def recorded(lesson, rows, folder):
+    """A learner's folder: clips and texts, nothing else."""
+    told = [
+        {"number": f"{place:02}", "audio": row["audio"], "sentence": row["raw_transcription"]}
+        for place, row in enumerate(rows)
+    ]
+    return lesson.write_folder(told, folder)
+
+
+def whole_lesson(folder, language, checkpoint):
+    """All code of the lesson, solutions included, with two lines changed, and the checkpoint: a tiny one."""
+    cells_ = jupytext.read(NOTEBOOKS / "source" / "05_whisper_fine_tuning.py").cells
+    code = [c for c in cells_ if c.cell_type == "code" and "wrong" not in c.metadata.get("tags", [])]
+    changes = {
+        'folder = Path(runs.name) / "medical"': f"folder = Path({str(folder)!r})",
+        'language = "french"': f"language = {language!r}",
+        'checkpoint = catalog.model("openai/whisper-base")': f"checkpoint = {str(checkpoint)!r}",
+    }
+    names = {"__name__": "lesson"}
+    for cell in code:
+        source = cell.source
+        for line in [line for line in changes if line in source]:
+            source = source.replace(line, changes.pop(line))
+        exec(compile(source, "lesson 5", "exec"), names)
+    assert not changes
+    return SimpleNamespace(**names)
+
+
+@pytest.fixture(scope="module")
+def tiny_checkpoint(processor, checkpoint, tmp_path_factory):
+    """A random Whisper of one narrow layer that soon ends its texts, saved with its processor."""
+    folder = tmp_path_factory.mktemp("tiny")
+    sizes = {"d_model": 64, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32}
+    sizes |= {"decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    sizes |= {"decoder_start_token_id": START}
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration(WhisperConfig(**sizes))
+    end = model.model.decoder.embed_tokens.weight[processor.tokenizer.eos_token_id]
+    model.model.decoder.layer_norm.bias.data += 28 * end.detach()
+    model.generation_config = GenerationConfig.from_pretrained(checkpoint)
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def test_ten_recordings_of_ones_own_run_the_whole_lesson(
+    lesson, turkish, tiny_checkpoint, tmp_path, monkeypatch
+):
+    kept = tmp_path / "kept"
+    monkeypatch.setattr(course, "mine", lambda name: kept / name)
+    folder = recorded(lesson, turkish, tmp_path / "my-recordings")
+    found = whole_lesson(folder, "turkish", tiny_checkpoint)
+    assert {name: part.num_rows for name, part in found.parts.items()} == {
+        "train": 7, "validation": 1, "test": 2
+    }  # fmt: skip
+    assert found.code == "tr" and found.terms == [] and found.voice is None
+    assert found.second.state.global_step == found.quick.max_steps
+    assert found.second.state.log_history[0]["loss"] > found.second.state.log_history[-3]["loss"]
+    assert set(found.scores) == {"before", "trained"}
+    assert found.again == found.after["test"]
+    assert (kept / "whisper-medical-ctranslate2" / "model.bin").is_file()
+    assert sorted(path.name for path in folder.iterdir()) == ["audio", "reports"]
+
+
+def test_one_recording_too_few_is_told(lesson, turkish, tmp_path):
+    folder = recorded(lesson, turkish.select(range(9)), tmp_path / "my-recordings")
+    with pytest.raises(ValueError, match=r"9 pairs are too few .* record at least ten"):
+        whole_lesson(folder, "turkish", tmp_path)

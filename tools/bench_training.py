@@ -8,6 +8,7 @@ measured are the lesson's own functions: its cells tagged "tested" are executed 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import resource
@@ -35,13 +36,7 @@ def lesson(folder: str) -> dict:
     """The lesson's functions over its data: what its untagged cells would have prepared."""
     import jupytext
     from datasets import Audio, Dataset, DatasetDict, load_dataset
-    from transformers import (
-        Seq2SeqTrainer,
-        Seq2SeqTrainingArguments,
-        WhisperConfig,
-        WhisperProcessor,
-        logging,
-    )
+    from transformers import WhisperConfig, WhisperProcessor, logging
 
     from tools.notebooks import NOTEBOOKS
 
@@ -50,12 +45,11 @@ def lesson(folder: str) -> dict:
     names = {
         "runs": tempfile.TemporaryDirectory(dir=folder),
         "tempfile": tempfile,
+        "Path": Path,
         "course": course,
         "audio": audio,
         "catalog": catalog,
         "WhisperProcessor": WhisperProcessor,
-        "Seq2SeqTrainer": Seq2SeqTrainer,
-        "Seq2SeqTrainingArguments": Seq2SeqTrainingArguments,
         "checkpoint": checkpoint,
         "language": "french",
         "groups": {},
@@ -70,10 +64,13 @@ def lesson(folder: str) -> dict:
     )
     pairs = corpus.pairs(names["write_folder"](shipped, Path(folder) / "medical"))
     train, test = names["split"](pairs)
-    mixed_in = everyday.select_columns(["audio", "sentence"]).to_list()[40:]
+    with (catalog.asset("french-medical") / "voices.csv").open(encoding="utf-8") as file:
+        voices = {row["number"]: row["voice"] for row in csv.DictReader(file)}
+    places, _, _ = names["set_aside"]([Path(row["audio"]).stem for row in train], voices)
+    mixed_in = everyday.select_columns(["audio", "sentence"]).to_list()[48:]
     trained, test = (
         [{"audio": {"path": row["audio"], "bytes": None}, "sentence": row["sentence"]} for row in part]
-        for part in (train[16:], test)
+        for part in ([train[place] for place in places], test)
     )
     raw = DatasetDict(train=Dataset.from_list(trained + mixed_in), test=Dataset.from_list(test))
     data = raw.map(names["prepare_dataset"], remove_columns="audio")

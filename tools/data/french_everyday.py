@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from tools.data import french_medical
+from tools.data import french_medical, table
 from tools.data.card import LICENCE, LISTENER, SYNTHETIC, front, making
 
 NAME = "french-everyday"
@@ -19,12 +19,15 @@ transcript = french_medical.transcript
 def rows():
     """The sentences: dicts of number ("001"), text, speaker_id, voice, speed."""
     with TEXTS.open(encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    return [row | french_medical.reader(place) for place, row in enumerate(table)]
+        texts = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [row | french_medical.reader(place) for place, row in enumerate(texts)]
 
 
 def build():
-    """All clips: (rows of number, audio, sentence; features)."""
+    """All clips, and voices.csv: (rows of number, audio, sentence; features)."""
+    folder = table.ASSETS / NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    french_medical.write_voices(folder, rows())
     return french_medical.spoken_rows(rows())
 
 
@@ -35,9 +38,9 @@ def card(facts):
 
 # Everyday French sentences
 
-{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes the first 40
+{facts["clips"]} sentences of daily life, {facts["minutes"]} minutes. Lesson 5 transcribes the first 32
 before and after training on medical reports, since what a model learns in one place it can lose in another,
-and mixes the last 40 into the training, so that it loses less.
+and mixes 32 of the last 48 into the training, so that it loses less; the other 16 help to choose how much.
 
 {SYNTHETIC}
 
@@ -49,7 +52,7 @@ and mixes the last 40 into the training, so that it loses less.
 | SHA-256 | `{facts["sha256"]}` |
 | Whisper base | {facts["wer"]} % WER ({LISTENER}) |
 
-Columns: `number` (string), `audio` (16 kHz), `sentence`.
+Columns: `number` (string), `audio` (16 kHz), `sentence`. `voices.csv` says who reads each clip.
 
 ## Voices
 

@@ -78,11 +78,18 @@ def transcript(text):
 
 
 def build():
-    """All clips and terms.txt: (rows of number, audio, sentence, features)."""
+    """All clips, terms.txt and voices.csv: (rows of number, audio, sentence, features)."""
     folder = table.ASSETS / NAME
     folder.mkdir(parents=True, exist_ok=True)
     table.write_text(folder / "terms.txt", "\n".join(terms()) + "\n")
+    write_voices(folder, rows())
     return spoken_rows(rows())
+
+
+def write_voices(folder, sentences):
+    """Write voices.csv: the number of each clip and who reads it."""
+    lines = [f"{row['number']},{row['speaker_id']}" for row in sentences]
+    table.write_text(folder / "voices.csv", "\n".join(["number,voice", *lines]) + "\n")
 
 
 def spoken_rows(sentences):
@@ -163,13 +170,13 @@ not exist, and nothing here is medical advice.
 | Whisper base | {facts["wer"]} % WER ({LISTENER}) |
 
 Columns: `number` (string, "001" to "226"), `audio` (16 kHz), `sentence`. `terms.txt` lists the terms, one
-a line. Lesson 5 writes the clips into a folder `audio` and the sentences into a folder `reports`, as a
-learner's own data would come.
+a line, and `voices.csv` who reads each clip. Lesson 5 writes the clips into a folder `audio` and the
+sentences into a folder `reports`, as a learner's own data would come.
 
 ## Terms
 
 Lesson 5 splits the numbers 80/20 with seed 42. {len(terms()) - unseen} terms stand in two sentences or
-more, at least one of them among the 80 % (330 once 16 of these clips are set apart for validation).
+more, at least one of them among the 80 % (fewer once the clips of voice 305 are set apart for validation).
 {unseen} terms ({unseen / len(terms()):.0%}) stand in test sentences alone: they measure what does not
 transfer.
 
