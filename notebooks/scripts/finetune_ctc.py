@@ -54,13 +54,9 @@ special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": None, "eos_t
 tokenizer = transformers.Wav2Vec2CTCTokenizer(options.out / "vocab.json", **special)
 features = transformers.AutoFeatureExtractor.from_pretrained(options.model)
 sounds = [decode_audio(str(options.folder / name)) for name, _ in table]  # mono, 16,000 samples a second
-rows = [
-    {
-        "input_values": features(sound, sampling_rate=16_000).input_values[0],
-        "labels": tokenizer(text).input_ids,
-    }
-    for sound, (_, text) in zip(sounds, table, strict=True)
-]
+values = [features(sound, sampling_rate=16_000).input_values[0] for sound in sounds]
+labels = [tokenizer(text).input_ids for _, text in table]
+rows = [{"input_values": one, "labels": other} for one, other in zip(values, labels, strict=True)]
 head = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "ignore_mismatched_sizes": True}
 loss = {"ctc_loss_reduction": "mean", "ctc_zero_infinity": True}
 model = transformers.AutoModelForCTC.from_pretrained(options.model, **head, **loss)
@@ -76,8 +72,7 @@ transformers.Wav2Vec2Processor(features, tokenizer).save_pretrained(options.out)
 model.save_pretrained(options.out)
 
 recognise = transformers.pipeline("automatic-speech-recognition", model=str(options.out))
-written = [recognise({"array": s, "sampling_rate": 16_000})["text"] for s in sounds[::10]]
 said = [text for _, text in table[::10]]
-for pair in zip(said, written, strict=True):
-    print("said    {}\nwritten {}".format(*pair))
-print(f"{len(said)} clips kept: WER {jiwer.wer(said, written):.0%}, CER {jiwer.cer(said, written):.0%}")
+written = [recognise({"array": sound, "sampling_rate": 16_000})["text"] for sound in sounds[::10]]
+print(*(f"said    {one}\nwritten {other}" for one, other in zip(said, written, strict=True)), sep="\n")
+print(f"clips kept: {len(said)}, WER {jiwer.wer(said, written):.0%}, CER {jiwer.cer(said, written):.0%}")

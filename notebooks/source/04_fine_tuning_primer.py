@@ -371,7 +371,7 @@ import tempfile
 from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
 
 runs = tempfile.TemporaryDirectory()
-STEPS = course.budget(cpu=100, gpu=375)
+STEPS = course.budget(cpu=80, gpu=375)
 RATE = 5e-5 if body.config.hidden_size >= 768 else 1e-4  # a small model bears larger steps
 
 

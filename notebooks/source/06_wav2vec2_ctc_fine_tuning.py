@@ -956,9 +956,10 @@ print(f"training changes the WER on reading at 16 kHz by {100 * low:+.1f} to {10
 
 # %% [markdown]
 # Rows 1 and 2 differ in the line alone; an interval that contains 0 means that these few clips show no cost.
-# Rows 3 and 4 differ in the callers and in the sentences, so their difference is no clean measure of the
-# callers. The last line asks whether the model has *forgotten* something: training on one kind of speech can
-# cost accuracy on another.
+# Rows 3 and 4 differ in the callers *and* in the sentences, so do not compare them with each other. Compare
+# how much each has fallen: if calls by others gain about as much as calls by callers of the training set, the
+# model has not merely learnt its callers' voices. The last line asks whether it has *forgotten* something:
+# training on one kind of speech can cost accuracy on another, and an interval above 0 says that it has.
 #
 # ## Augmentation
 #
