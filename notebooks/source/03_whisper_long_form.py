@@ -1096,8 +1096,9 @@ with_chunks = stored.index.str.contains("chunks")
 far, near = stored[with_chunks], stored[~with_chunks]
 alt = (
     f"WER against seconds, one mark a method: the {len(near)} methods without chunks lie together at the "
-    f"bottom, between {near['wer'].min():.1%} and {near['wer'].max():.1%}, from {near['seconds'].min():.0f} to "
-    f"{near['seconds'].max():.0f} s; the {len(far)} with chunks are far above, at {far['wer'].min():.0%} and more"
+    f"bottom, between {near['wer'].min():.1%} and {near['wer'].max():.1%}, "
+    f"from {near['seconds'].min():.0f} to {near['seconds'].max():.0f} s; "
+    f"the {len(far)} with chunks are far above, at {far['wer'].min():.0%} and more"
 )
 show.figure(ax.figure, alt)
 
