@@ -212,6 +212,7 @@ def test_digits_and_an_existing_folder_are_refused(tiny_encoder, text, exists, s
     assert ran.returncode and says in ran.stderr
 
 
+@pytest.fixture
 def served(tmp_path):
     """live.py as somebody starts it, by the address that it prints; it must end on Ctrl+C, quietly."""
     model = catalog.model("Systran/faster-whisper-base")

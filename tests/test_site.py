@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from html import unescape
 from urllib.parse import unquote
 
 import pytest
@@ -37,11 +38,11 @@ def test_every_lesson_has_its_page_and_a_search_that_knows_it(folder):
 def test_every_link_inside_leads_somewhere(folder):
     ids = {}
     for page in folder.rglob("*.html"):
-        ids[page] = set(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
+        ids[page] = set(map(unescape, re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8"))))
     for page in pages(folder):
         for link in re.findall(r'<a [^>]*?href="([^"]+)"', page.read_text(encoding="utf-8")):
             if not re.match(r"https?:|mailto:|data:", link):
-                name, _, fragment = unquote(link).partition("#")
+                name, _, fragment = unescape(unquote(link)).partition("#")
                 place = (page.parent / name).resolve() if name else page
                 assert place.is_file(), f"{page.name} links {link}"
                 assert not fragment or fragment in ids[place], f"{page.name} links {link}"

@@ -204,7 +204,7 @@ with checking("2.1", "collapse a path"):
     assert list(found) == list("HELLO"), f"HELLO was expected, not {''.join(found)}."
 
 # %% [markdown]
-# In the course's own words it is one line. Later cells use this function.
+# The course's own version is one line. Later cells use this function.
 
 # %% tags=["tested", "nbval-check-output"]
 from itertools import groupby
@@ -435,11 +435,11 @@ table["said → written"] = [examples(name) for name in table.index]
 table
 
 # %% [markdown]
-# Read some pairs aloud. A **phonetic spelling** has the right sounds in letters that are not the word's. In a
-# dropped letter or a sound that is off, part of the word is right. Splits and merges have a bar too many or
-# too few. A missing word was often run into a neighbour: the alignment then pairs one of the two words with
-# the merged one and calls the other missing. "Other" is the rest: several sounds differ, or our rough key
-# does not see that they are alike.
+# Read some pairs aloud. A **phonetic spelling** has, by our key, the right sounds in the wrong letters. In
+# a dropped letter or a sound that is off, part of the word is right. Splits and merges have a bar too many
+# or too few. A missing word may have been run into a neighbour: the alignment then pairs one of the two
+# words with the merged one and calls the other missing. "Other" is the rest: several sounds differ, or our
+# rough key does not see that they are alike.
 #
 # Listen to the longest pair of each of the four most frequent kinds in which both sides have a word. A
 # player holds only the stretch in which the model wrote the wrong word.
@@ -493,16 +493,16 @@ display(show.diff(people[2]["text"], heard[2], title="the reader, sentence 2"))
 players.listen(audio.read(people[2]["audio"]), RATE, "Sentence 2")
 
 # %% [markdown]
-# The rows below "words" count the confusions of each kind. Offline the difference between the columns is
-# wide: the stand-in was trained on synthetic voices and on one person reading prompts, and has never heard
-# this reader or such sentences. On the Hub both columns are people who read books aloud, as in the
-# checkpoint's training, so they should lie closer together. The words wrong in five sentences are too few to
-# compare kinds.
+# The rows below "words" count the confusions of each kind. Offline the reader's WER and CER are much
+# higher. A likely reason: the stand-in was trained on synthetic voices and on one person reading prompts,
+# and has never heard this reader or such sentences. On the Hub both columns are people who read books
+# aloud, as in the checkpoint's training, so the rates may be closer. Five sentences have too few wrong
+# words to compare the kinds.
 
 # %% [markdown]
 # ## What else was probable?
 #
-# We look at one of these pairs, the phonetic spelling, letter by letter: the three most probable tokens at
+# We look at the phonetic spelling that you heard above, letter by letter: the three most probable tokens at
 # the frame where each letter is surest.
 
 # %% tags=["nbval-check-output"]
@@ -932,8 +932,9 @@ players.word_player(samples, RATE, sure, "What the model wrote", unsure_below=0.
 
 # %% [markdown]
 # For all clips: if we flag the least sure words first, we find errors, and we flag right words by mistake.
-# The **ROC curve** draws the one over the other. The area under it (AUC) is how often a wrong word is less
-# sure than a right one. By chance it is 50 %, whatever the **base rate** (the share of wrong words) is.
+# The **ROC curve** plots the share of errors found against the share of right words flagged. The area under
+# it (AUC) is how often a wrong word is less sure than a right one, over all pairs of the two. By chance it
+# is 50 %, whatever the **base rate** (the share of wrong words) is.
 
 # %% tags=["nbval-check-output", "report"]
 from sklearn.metrics import roc_auc_score, roc_curve
@@ -971,9 +972,9 @@ show.figure(ax.figure, alt)
 # A word that the model left out has no confidence: it cannot be flagged, and is not counted here. Low
 # confidence is a sign of an error, not a proof, and some wrong words have a high confidence: it is the
 # confidence in letters given the sound, and whether the word exists, or fits here, does not enter it. A
-# higher limit than 60 % would find more errors and flag more right words. (In the last line, a word beside
-# `–` or half of a longer one often comes from a word that was torn in two: spelt right, it still counts as
-# wrong.)
+# higher limit than 60 % would find more errors and flag more right words. (In the line "wrong and sure", a
+# word beside `–` or half of a longer one can come from a word that was torn in two: spelt right, it still
+# counts as wrong.)
 #
 # ## A language model for the words
 #
@@ -1192,8 +1193,8 @@ pd.DataFrame([*groups["mended"], *groups["broken"]]).set_index("")
 # your own two counts.</details>
 #
 # The search chooses among the texts that are probable by their letters. It mends words whose right spelling
-# was only a little less probable. It breaks a word in two cases: the word is not in the lexicon and pays the
-# penalty, or it is there and another text has the better sum of the three parts. In the line that ends in
+# was only a little less probable. It breaks a word in two cases: the word is not in the lexicon and pays
+# the penalty, or it is there and another text has the better sum of the three parts. In the line with
 # "words broken", the second number counts the first case, words outside the lexicon.
 #
 # ## And Whisper?
@@ -1247,15 +1248,15 @@ for name, (found, _, _) in systems.items():
     display(show.diff(clip["text"], found[0], language="en"))
 
 # %% [markdown]
-# Above each text are up to six confusions of its system over all these clips. Most of the best path's wrong
-# words are not in our lexicon (see the table). With the bigram there are fewer of them, since each pays the
-# penalty; its wrong words are mostly real ones, which are harder to spot by eye. Whisper can write a word
-# that does not exist as well: its tokens are pieces of words, and pieces can be joined wrongly. It writes
-# capitals and commas too.
+# Above each text are up to six confusions of its system over all these clips. Offline most of the best
+# path's wrong words are not in our lexicon (see the table). With the bigram fewer are, since each pays the
+# penalty; most of its wrong words are in the lexicon, and such errors are harder to spot by eye. Whisper
+# too can write a word that does not exist: its tokens are pieces of words, and pieces can be joined
+# wrongly. It writes capitals and commas too.
 #
-# Whisper takes longer for two reasons: it pads every clip to 30 s, and its decoder runs once for every token,
-# where CTC needs a single pass for all frames. The sizes (last column) differ too: offline Whisper is the
-# larger, on the Hub the smaller. They also differ in the speech that they were trained on, so the table
+# Two things cost Whisper time: it pads every clip to 30 s, and its decoder runs once for every token, while
+# CTC needs a single pass for all frames. The sizes (last column) differ too: offline Whisper is the larger,
+# on the Hub the smaller. The models also differ in the speech that they were trained on, so the table
 # compares these checkpoints, not methods. And a number that Whisper writes in digits counts as wrong here,
 # although nobody would call it misheard: reading the errors is part of every comparison.
 

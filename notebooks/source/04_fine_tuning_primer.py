@@ -57,13 +57,14 @@ pd.DataFrame(
 # %% [markdown]
 # ### Two baselines
 #
-# What would a model score that has learnt nothing? One that always answers with the more frequent label, the
-# **majority class**, is right as often as that label occurs.
+# What does a model score that has learnt nothing? Take a model that always gives the more frequent label of
+# the test set, the **majority class**: it is right as often as that label occurs.
 #
-# And what does counting words give, without any pretraining? **TF-IDF** turns a review into one number a
-# word: how often it occurs, divided by how common the word is in all reviews. **Logistic regression** learns
-# one weight for each of these numbers. It takes a second, so it belongs beside every larger model. It has one
-# setting, `C` (how freely it fits the training data), which we choose on the validation reviews.
+# And what does counting words give, without any pretraining? **TF-IDF** turns a review into one number for
+# each word: large if the word is frequent in this review, and small if many reviews contain it. **Logistic
+# regression** learns one weight for each of these numbers. Both are fast, so compare every larger model with
+# them. Logistic regression has one setting, `C` (how freely it fits the training data), which we choose on
+# the validation reviews.
 
 # %% tags=["tested"]
 import numpy as np
@@ -125,8 +126,8 @@ print(*tokenizer.convert_ids_to_tokens(encoded["input_ids"][0]), sep=" | ")
 print(body(**encoded).last_hidden_state.shape, "= (sentences, tokens, width)")
 
 # %% [markdown]
-# `##` marks a piece that continues a word. `[CLS]` at the front stands for the whole sentence: BERT's
-# classifier looks at its vector.
+# `##` marks a piece that continues a word, and `[SEP]` marks the end. `[CLS]` at the front stands for the
+# whole sentence: BERT's classifier looks at its vector.
 #
 # ## Step 2: prepare the data
 #
@@ -269,10 +270,9 @@ show.figure(
 # up. The order of the three is always this one; if nearly every text reaches the limit, they come close to
 # each other.</details>
 #
-# The lower the bar stands in the chart, the less padding is computed, unless nearly every text reaches the
-# limit: then the three ways cost the same. In training, `train_sampling_strategy="group_by_length"` comes
-# near the third way: it shuffles the reviews and sorts by length within large groups, so that the batches
-# stay random.
+# Less padding usually takes less time: compare the two charts. One short measurement of time varies, so only
+# the left chart has a fixed order. In training, `train_sampling_strategy="group_by_length"` comes near the
+# third way: it shuffles the reviews and sorts by length within large groups, so that the batches stay random.
 #
 # ## Step 3: a new head
 #
@@ -336,8 +336,8 @@ for probability in (0.99, 0.9, 0.5, 0.1, 0.01):
 # rate**. Once through all training reviews is an **epoch**: 125 steps of 8 reviews.
 #
 # What counts as a good model? Not the loss, but the share of right answers, the **accuracy**. The `Trainer`
-# passes all logits and labels to a function of ours. It also computes how sure the model is of its wrong
-# answers; we shall need that number.
+# passes all logits and labels to a function of ours. This function also computes how sure the model is of its
+# wrong answers; the curves below show that number.
 
 # %% tags=["tested"]
 from scipy.special import softmax
@@ -401,8 +401,9 @@ best = full.state
 print(f"best state: step {best.best_global_step} of {best.global_step}, accuracy {best.best_metric:.1%}")
 
 # %% [markdown]
-# Now the 200 reviews that had no part in any of this. `trainer.predict` gives three things: `predictions`,
-# the logits of shape (reviews, 2); `label_ids`, the right labels; and `metrics`.
+# Now we judge the model on the 200 test reviews, which had no part in training or choosing. `trainer.predict`
+# gives three things: `predictions`, the logits of shape (reviews, 2); `label_ids`, the right labels; and
+# `metrics`.
 
 # %% tags=["report"]
 from transformers.utils.notebook import NotebookProgressCallback
@@ -498,11 +499,11 @@ def draw(log, title):
 draw(history(full), f"{len(train):,} training reviews")
 
 # %% [markdown]
-# On the left, the **training loss** is measured on the reviews of the last batches, the **validation loss**
-# on reviews that the model does not learn from. As long as both fall, what it learns holds for other reviews
-# too. If the training loss falls and the validation loss rises, the model learns what is special to its
-# training reviews: it is **overfitting**. Look for that below, where there are 50 reviews. On the right are
-# the accuracy and how sure the model is of its *wrong* answers.
+# On the left, the **training loss** is measured on the reviews of the last batches, so it moves up and down;
+# the **validation loss** is measured on reviews that the model does not learn from. As long as both fall,
+# what it learns holds for other reviews too. If the training loss falls and the validation loss rises, the
+# model learns what is special to its training reviews: it is **overfitting**. Look for that below, where
+# there are 50 reviews. On the right are the accuracy and how sure the model is of its *wrong* answers.
 #
 # ### Which errors are more frequent?
 #
@@ -546,8 +547,8 @@ with course.timed("from scratch"):
     scratch.train()
 
 # %% [markdown]
-# Models can be compared only on the same reviews in the same order, so this function puts the order of the
-# data set back.
+# To compare models review by review, we need their answers in the same order, so this function restores the
+# order of the data set.
 
 
 # %% tags=["tested"]
@@ -604,7 +605,7 @@ def use_vectors(place, size):
 
 found["frozen body, [CLS]"], found["frozen body, mean"] = (use_vectors(n, len(train)) for n in (0, 1))
 for way in ("frozen body, [CLS]", "frozen body, mean"):
-    print(f"{way}: {round(np.mean(found[way] == truth), 1):.0%} right, to ten points")
+    print(f"{way}: {round(np.mean(found[way] == truth), 1):.0%} right, rounded to tens")
 
 # %% [markdown]
 # All ways answered the same 200 reviews, so each is compared with the fine-tuned model in pairs: draw 200
@@ -631,7 +632,7 @@ table = [
         "right": f"{each.sum()} of {len(test)}",
         "accuracy": f"{each.mean():.1%}",
         "fine-tuned minus this": f"{100 * (right['fine-tuned'].mean() - each.mean()):+.1f} points",
-        "95 %": "{:+.1f} to {:+.1f}".format(*(100 * gains.get(way, np.zeros(2)))),
+        "95 %": "{:+.1f} to {:+.1f}".format(*(100 * gains[way])) if way in gains else "–",
     }
     for way, each in sorted(right.items(), key=lambda item: item[1].sum())
 ]
@@ -645,18 +646,19 @@ print("Intervals that contain 0, so no clear difference:", ", ".join(unclear) or
 # %% [markdown]
 # **Transfer.** "From scratch" and "fine-tuned" are the same network, trained on the same reviews by the same
 # rule. They differ in one thing: where their weights began. Their difference is what pretraining is worth
-# here. It is not what fine-tuning gains over nothing: for that, compare with the majority class. (A training
-# that failed may score even less, if it always gives the label that is rarer in the test set.)
+# under this rule. It is not what fine-tuning gains over nothing: for that, compare with the majority class.
+# (A model that has learnt nothing often gives the same label to every review. It then scores as much as the
+# majority class, or less if that label is the rarer one.)
 #
 # **Freezing** saves time, because the body runs once for each review and no gradient is computed for it. How
-# good it is depends on the vector: of the same body, one vector can be far better than the other. If the
-# interval of a frozen body contains 0, this test cannot tell it from full fine-tuning, which cost many times
-# the time. With more steps or more test reviews it may be told.
+# good it is depends on the vector: compare the two rows of the frozen body. If the interval of a row contains
+# 0, this test shows no clear difference to full fine-tuning, and the times printed above show what each of
+# the two cost. More test reviews could show a difference.
 #
 # ## How little data is enough?
 #
 # Labels are the expensive part. What do 50 reviews give, what 200? Each size is trained by the same rule:
-# until the validation accuracy no longer rises, for the same number of steps at most.
+# until the validation accuracy no longer rises, or until `STEPS` steps are done.
 #
 # ### Exercise 4.3: predict the curve (3 minutes)
 #
@@ -735,13 +737,14 @@ show.figure(
 # %%
 possible = 1.96 * np.sqrt(0.25 / len(test))
 epochs = full.state.epoch
-print(f"Other {len(test)} test reviews could move each point by up to {possible:.0%}.")
+print(f"Other {len(test)} test reviews could move each point by some {100 * possible:.0f} points (95 %).")
 print(f"The run with {len(train):,} reviews ended after {epochs:.1f} epochs", end="")
 print("." if epochs >= 1 else ": it has not even seen every review once, and more steps may help it.")
 
 # %% [markdown]
-# Before you collect more data, draw this curve for your task: where it is still rising, more labels pay. And
-# draw the cheap methods too: they take seconds, and only beside them you see what the expensive one gains.
+# Before you collect more data, draw this curve for your task: where it is still rising, more labels pay. Draw
+# the cheap methods too: they show what the expensive one gains. A point below the grey line is worse than a
+# constant answer.
 #
 # ### Few reviews, seen often
 #
@@ -760,13 +763,13 @@ assert end["validation loss"] > end["training loss"]
 
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>b.</b> With a training loss near 0 the model has learnt its 50
-# reviews by heart. That says nothing about others.</details>
+# reviews by heart. The validation loss is measured on other reviews.</details>
 #
 # Look at the two curves on the right. The accuracy may rise or stay while the validation loss grows. That is
 # no contradiction: the accuracy counts only which label is ahead, the loss also how far. An overfitted model
-# becomes surer of everything, its errors included (the dashed curve), and one error of which it is 99 % sure
-# costs more than 450 right answers of which it is 99 % sure. So choose the state by the score that you care
-# about, and do not trust the probabilities of an overfitted model.
+# also becomes surer of its errors (the dashed curve), and one error of which it is 99 % sure costs more than
+# 450 right answers of which it is 99 % sure. So choose the state by the score that you care about, and do not
+# trust the probabilities of an overfitted model.
 #
 # ### Exercise 4.4: a better accuracy and a worse loss (5 minutes)
 #
@@ -886,8 +889,9 @@ print(len(wrong), "errors")
 wrong.head(6).round(2)
 
 # %% [markdown]
-# Look for praise in the complaints, and for blame in the praise: a model that weighs good and bad words gets
-# those wrong.
+# Look for negative reviews with words of praise, and for positive reviews with words of blame: a model that
+# only weighs single words gets those wrong. The table shows the beginning of each review; `test[n]["text"]`
+# gives all of row n.
 #
 # ## Your own experiment
 #
@@ -919,9 +923,8 @@ judged["right"] = (judged["pos"] > 0.5) == (judged["meant"] == "pos")
 judged.round(2)
 
 # %% [markdown]
-# These four show how to look, and nothing more: nobody can conclude from a single sentence of a kind. Write
-# ten of your own with "not", and what you mean by each, *before* you run the cell. Then count how many are
-# right.
+# These four sentences are examples: one or two of a kind prove nothing. Write ten of your own with "not", and
+# what you mean by each, *before* you run the cell. Then count how many are right.
 #
 # ## Save, and load again
 #
@@ -944,8 +947,8 @@ print("same probabilities:", (judged["pos"] - again).abs().max() < 1e-4)
 # %% [markdown]
 # ## What carries over to speech
 #
-# All four steps. The head is a choice, not a new model: the same checkpoint with another `AutoModelFor…`
-# gives another shape of answer, and each time the loader says what is new.
+# All four steps carry over. The head is a choice, not a new model: the same checkpoint with another
+# `AutoModelFor…` gives another shape of answer, and each time the loader says what is new.
 #
 # **Before you run:** a head that sorts each *token* into 5 classes. For a sentence of n tokens it gives (a)
 # 5 numbers (b) n numbers (c) n × 5 numbers.
@@ -964,8 +967,8 @@ print("one answer a token:   ", tuple(tagger(**encoded).logits.shape))
 # <details><summary>Your prediction</summary><b>c.</b> One row of 5 for each token, `[CLS]` and `[SEP]`
 # included.</details>
 #
-# A CTC model does the same for sound: it gives one answer for each frame. The whole lesson again, with the
-# names it will have:
+# A CTC model does the same for sound: it gives one answer for each frame. The parts of this lesson, with the
+# names they have there:
 #
 # | here, for text | Whisper | Wav2Vec2 |
 # |---|---|---|
@@ -980,19 +983,21 @@ print("one answer a token:   ", tuple(tagger(**encoded).logits.shape))
 #
 # ## How sure are we?
 #
-# - 200 test reviews: a figure near 80 % can move by 6 points with other reviews of the same kind. What counts
-#   for a comparison is the interval of the difference, and a gain of a few points is often unclear.
-# - Chosen on the validation reviews: `C`, the step to stop at, the best state. Nothing was chosen on the test
-#   reviews. But each run was made with one seed: another order of the reviews would move every figure.
+# - 200 test reviews: a figure near 80 % can move by 6 points with other reviews of the same kind. To compare
+#   two methods, use the interval of their difference; a gain of a few points is often unclear.
+# - Chosen on the validation reviews: `C`, the step to stop at, the best state. From the test reviews we took
+#   one thing, which label is the majority class. Each training was run with one seed: another seed can give
+#   other figures.
 # - Offline, the reviews are single sentences and the body is a small one that was trained for sentence
-#   vectors; on the Hub they are whole reviews, and the body is BERT. The order of the ways may differ.
+#   vectors; on the Hub they are whole reviews, and the body is BERT. The methods may come in another order
+#   there.
 # - A score on film reviews says nothing about reviews of hotels. Collect fifty of those, label them, measure.
 #
 # ## Take it with you
 #
 # This script needs nothing of the course. It takes a CSV file with the columns `text` and `label` (any number
-# of labels), splits it, prints the two baselines, trains with the rule above, and writes a folder that
-# `pipeline("text-classification", model="my-classifier")` loads.
+# of labels), splits it, prints the two baselines, trains with such a rule (ten evaluations, patience 3), and
+# writes a folder that `pipeline("text-classification", model="my-classifier")` loads.
 #
 # {script: finetune_bert.py}
 #

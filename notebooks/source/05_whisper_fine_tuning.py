@@ -6,10 +6,10 @@ course.start("05")
 # %% [markdown]
 # ## A folder of recordings, a folder of reports
 #
-# Most people who fine-tune Whisper start here: `audio/001.wav`, `reports/001.txt`, and so on. So do we. The
-# course ships 226 sentences in the style of French medical reports. A language model wrote the texts and a
-# text-to-speech model reads them: the cheapest way to get medical **terms** in many contexts. The recipe that
-# this lesson comes from expects real voices to help; nothing here measures that.
+# Most people who fine-tune Whisper start here: `audio/001.wav`, `reports/001.txt`, and so on. So do we.
+# The course ships 226 sentences in the style of French medical reports. A language model wrote the texts
+# and a text-to-speech model reads them: the cheapest way to get medical **terms** in many contexts. Real
+# voices may give a better model; nothing here measures that.
 #
 # Two lines make the lesson yours: the folder and its language. It needs ten recordings or more, of 30 s at
 # the most, in `audio/` (wav, flac, mp3, ogg, m4a, …), and what is said in texts of the same names in
@@ -90,10 +90,11 @@ except corpus.CorpusError as error:
 # Now the real folder: 80 % to learn from and 20 % to judge by, drawn at random with a fixed seed, and written
 # down as two tables that any tool can read. Nothing is written into the folder itself.
 #
-# The test set is looked at twice: before training, and at the very end. Which checkpoint is the best, how
-# many steps, how much of the old weights to keep: all that is chosen on other clips, the **validation set**,
-# which come from the 80 % and are not trained on. Where `voices.csv` says who speaks, they are all clips of
-# one voice. Then training never hears that voice, and its clips in the test set show how a new voice fares.
+# The test set only measures: the model before training, the prompt, the trained model and its conversion.
+# The best checkpoint, and how much of the old weights to keep, are chosen on other clips, the
+# **validation set**. They come from the 80 % and are not trained on. Where `voices.csv` names two voices
+# or more, the validation clips are all of one voice. Then training never hears that voice, and its clips
+# in the test set show how a new voice fares.
 
 
 # %% tags=["tested"]
@@ -202,7 +203,7 @@ for rate, what in ((16_000, "as recorded"), (8_000, "declared as 8 kHz"), (32_00
 #
 # ## The feature extractor: sound to log-mel
 #
-# Which checkpoint? Any Whisper will do; the larger ones hear better and need more memory.
+# Which checkpoint? Any Whisper will do; the larger ones usually make fewer errors and need more memory.
 #
 # | | tiny | base | small | medium | large |
 # |---|---|---|---|---|---|
@@ -263,11 +264,11 @@ pd.DataFrame(
 ).set_index("word")
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> The vocabulary was made from many languages, most of it
-# from English; even a common French word is cut.</details>
+# <details><summary>Your prediction</summary><b>b.</b> The vocabulary serves many languages and English
+# most of all; even a common French word is cut.</details>
 #
-# The longest term here is eight pieces, and the decoder must get every piece right. Training can teach it
-# which piece follows which.
+# The last word of the table is eight pieces, and the decoder must get every piece right. Training can
+# teach it which piece follows which.
 #
 # ## From rows to training data: `prepare_dataset` and `map`
 
@@ -343,7 +344,7 @@ print("last of each row:", [row[-2:].tolist() for row in batch["labels"]])
 
 # %% [markdown]
 # The start token is gone, language and task stand first. 50257 ends a text: it stands last in the longest
-# one, and is followed by -100 in the others.
+# row. In shorter rows -100 follows it.
 #
 # ### Exercise 5.1: mask the padding by its number, and look (5 minutes)
 #
@@ -395,8 +396,8 @@ with checking("5.1", "mask the padding by its number"):
 #
 # ### Exercise 5.2: a collator with a mistake (5 minutes)
 #
-# This collator stands in many tutorials. The training runs, the loss falls, and the texts are worse than they
-# could be. Look at the first labels of its batch, say what is wrong, and write `mended_labels`.
+# This collator stands in many tutorials. The training runs without an error, but the labels are wrong.
+# Look at the first labels of its batch, say what is wrong, and write `mended_labels`.
 #
 # <details><summary>Hint</summary>Decode the first column. Which token does the model put in front by itself?
 # `config.decoder_start_token_id`.</details>
@@ -461,9 +462,9 @@ with checking("5.2", "a collator with a mistake"):
 # written` counts capitals and punctuation too. In a report some words matter more than others: is the
 # *diagnosis* there? So we also count how many of the **terms** that are said are written right (term recall).
 #
-# A term is *trained* if a clip says it that the model really learns from. The others on the list are *new*:
-# they measure what does not transfer. As many of these as fit go into a **prompt**, for later: a text of up
-# to 223 tokens that Whisper takes for what was said before.
+# A term is *trained* if a clip says it that the model really learns from. The others on the list are
+# *new*: they show whether training helps with terms that it did not hear. As many of these as fit go into
+# a **prompt**, for later: a text of up to 223 tokens that Whisper takes for what was said before.
 
 # %% tags=["tested"]
 import re
@@ -554,10 +555,11 @@ def difference_interval(references, first, second, draws=1000):
 # %% [markdown]
 # ## The plain way: Seq2SeqTrainer
 #
-# The recipe that this lesson comes from trained all weights of Whisper base on 180 such clips: 700 steps of
-# 16 clips, learning rate 1e-5, warm-up over 500 steps, half precision, an evaluation every 25 steps. Its
-# author reports 20,298 s (5 h 38 min) at 0.552 samples/s, 58 epochs and a training loss of 0.181. This is
-# that recipe, in today's names.
+# The recipe that this lesson comes from trained all weights of Whisper base on 180 such clips: 700 steps
+# of 16 clips, learning rate 1e-5, warm-up over 500 steps, half precision, an evaluation every 25 steps.
+# Its author reports 20,298 s (5 h 38 min) at 0.552 samples/s, 58 epochs and a training loss of 0.181.
+# This is that recipe, in today's names. Where there are everyday sentences, we add them to its training
+# data.
 
 # %% tags=["tested"]
 import torch
@@ -631,7 +633,8 @@ if device == "cuda":
     plain.train()
 
 # %% [markdown]
-# On a GPU this was the training. On a CPU a step of four clips tells how long it would take:
+# On a GPU the cell above trained the model; on a CPU it did not. A short run in batches of four clips
+# gives a rough estimate of the time that the recipe takes:
 
 
 # %% tags=["tested"]
@@ -667,12 +670,14 @@ print(f"{4 * LIVE / seconds:.2f} samples a second: 700 steps of 16 clips would t
 # ## Too slow here? Compute the encoder once
 #
 # Whisper is an **encoder** that listens and a **decoder** that writes. The encoder was trained on many
-# thousand hours; new are the words, and the decoder writes those. If the encoder stays **frozen**, the same
-# clip always gives the same states. So we compute them once for every clip, and train the decoder on them.
+# thousand hours of speech. What is new here is the words, and the decoder writes the words. If the
+# encoder stays **frozen**, the same clip always gives the same states. So we compute them once for every
+# clip, and train the decoder on them.
 #
-# And must every clip be 30 s long, when all of ours are shorter than 10? Whisper's classes insist, because
-# they add a table of 1,500 **positions** to the sound, 50 a second. But the first ten seconds have the same
-# positions in any window. So we shorten the table and cut the silence off the picture.
+# Our clips are shorter than 10 s, so most of a window of 30 s is padding. Whisper's classes require 30 s,
+# because they add a table of 1,500 **positions** to the sound, 50 a second. The first seconds have the
+# same positions in a window of any length. So we shorten the table to the longest clip, and cut the
+# padding off the picture.
 
 
 # %% tags=["tested"]
@@ -753,8 +758,8 @@ def transcribe(model, rows, collate, batch_size=24, **options):
 # %% [markdown]
 # ## Before training
 #
-# What does Whisper make of the reports as it is? From here on, every model is judged on the same stored
-# states.
+# What does Whisper make of the reports as it is? Until the conversion at the end, every model in the
+# tables of results is judged on the same stored states.
 
 # %% tags=["nbval-check-output"]
 encoded_collator = DataCollatorEncoded(processor, config.decoder_start_token_id)
@@ -789,9 +794,10 @@ for index in range(2):
     display(show.diff(targets["test"][index], before["test"][index], code, title=f"clip {index}"))
 
 # %% [markdown]
-# Many errors are spellings, of words that sound as they should. Others are mishearings, such as *grève au
-# seuil* for *greffe osseuse*. A decoder that knows the terms can mend the first kind, and it can guess better
-# in the second. Whether the decoder alone is enough is what we now measure.
+# In our clips, some errors are only spellings: *artroplastie* for *arthroplastie* sounds the same. Others
+# are mishearings, such as *grève au seuil* for *greffe osseuse*. A decoder that knows the terms can
+# correct the first kind, and it may guess better in the second. Whether the decoder alone is enough is
+# what we now measure.
 #
 # First, the short windows: what do they save, and do they change the text?
 
@@ -830,15 +836,16 @@ else:
 show_scores(scores)
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> Compare the columns row by row: the prompt is a list of
-# words to choose from, and no lesson in medicine.</details>
+# <details><summary>Your prediction</summary><b>b.</b> With our clips the terms that the prompt lists gain
+# most, and the other groups of terms gain little. The weights are the same as before, so the model has
+# learnt nothing.</details>
 #
-# It also has a price: compare everyday French, and `WER, as written` (a list of bare words is a model of
-# style too).
+# It can also cost something: compare everyday French, and `WER, as written`. Whisper tends to copy the
+# style of its prompt, and ours is a list without sentences.
 #
-# The prompt has room for few terms, and you must know them beforehand. For a meeting with ten names it may be
-# all you need. With faster-whisper it is one argument. Here is a clip that says a term of the prompt, without
-# and with it:
+# The prompt has room for few terms, and you must know them beforehand. For a meeting with ten names it
+# may be all you need. With faster-whisper it is one argument. Here is one clip, transcribed without the
+# prompt and with it. If the test set says a term of the prompt, this clip says one:
 
 # %%
 from faster_whisper import WhisperModel
@@ -865,14 +872,16 @@ for title, text in [("without a prompt", None), ("with the prompt", prompt)][: 1
     display(show.diff(targets["test"][place], written, code, title=title))
 
 # %% [markdown]
-# One clip proves nothing, in either direction: go by the counts of the table.
+# The two texts may be the same, even where the clip says a listed term: a prompt makes its words more
+# likely, and does not force them. One clip does not show what a prompt is worth; the counts of the table
+# do.
 #
 # ## Training on stored states
 #
-# The decoder learns, except its table of 51,865 embeddings: those are half of its weights, and the pieces of
-# French words are in it already. The steps are fewer, smaller and bolder than those of the recipe: 120 steps
-# of 4 clips at a learning rate of 8e-5. Two sets are watched: the reports' validation clips, and everyday
-# ones.
+# The decoder learns, except its table of 51,865 embeddings. In Whisper base they are half of the
+# decoder's weights, and the pieces of French words are among them already. Compared with the recipe we
+# take fewer steps, smaller batches and a higher learning rate: 120 steps of 4 clips at 8e-5. Two sets are
+# watched: the validation clips of the reports, and the everyday ones where there are any.
 
 
 # %% tags=["tested"]
@@ -953,13 +962,13 @@ with checking("5.3", "predict the curve"):
     assert abs(late - right) < 1e-9, f"{late:.1e} is not it: a straight line, from the peak to 0 at the end."
 
 # %% [markdown]
-# Look for `once` in the curve below: from there on the model hears clips that it has seen.
+# Look for `once` in the curve below: from there on the model has seen every row before.
 #
 # ### Interrupted, and resumed
 #
-# Laptops fall asleep and Colab hangs up. So we train in two sittings: a callback stops the first one at its
-# first checkpoint, as a power cut would. The second starts with the untouched checkpoint again and resumes
-# from the folder: weights, optimiser, learning rate and order of the clips.
+# A laptop may go to sleep, and Colab may disconnect. So we train in two sittings: a callback stops the
+# first one at its first checkpoint, as a power cut would. The second starts with the untouched checkpoint
+# again and resumes from the folder: weights, optimiser, learning rate and order of the clips.
 
 # %%
 from transformers import TrainerCallback
@@ -1040,9 +1049,9 @@ for part, name in zip(watched, ("WER", "WER, everyday"), strict=False):
 pd.DataFrame(table).rename_axis("step").round(3)
 
 # %% [markdown]
-# During warm-up the learning rate is still small, and the loss falls slowly: for 12 steps here, for 500 in
-# the recipe. If it has not fallen soon after, check the labels. The training loss drops where the clips come
-# round again: these the model has seen.
+# The learning rate is small during warm-up: 12 steps here, 500 in the recipe. The first point of the
+# training loss is the mean of those 12 steps. If the loss does not fall soon after, check the labels.
+# With our clips the training loss drops after step `once`, when the model hears the same clips again.
 #
 # **A loss that falls is no proof that the WER falls.** Compare loss and WER of everyday French, at step 0 and
 # at the end. Three reasons why they need not go together:
@@ -1052,17 +1061,17 @@ pd.DataFrame(table).rename_axis("step").round(3)
 #   does not hear a word better.
 # - *The loss is given the right beginning.* It asks for the next piece, given that all pieces before it were
 #   right. The WER comes from the model's own text, in which one wrong piece leads to the next.
-# - *Other speech.* The training loss knows nothing of what is not in the training set. Watch what you want to
-#   keep, not only what you want to learn.
+# - *Other speech.* The training loss says nothing about speech that is not in the training set. Watch
+#   what you want to keep, not only what you want to learn.
 #
 # So the best checkpoint is chosen by WER (`metric_for_best_model`), on clips that are not trained on.
 #
 # ## How much of the new, how much of the old?
 #
 # A model that learns one thing forgets another. There is a cheap remedy: a mean of the old and the new
-# weights is a model too, because the two lie close together. It keeps much of what was learnt and gives back
-# some of what was forgotten (*robust fine-tuning*, WiSE-FT). The share is chosen on the validation clips:
-# that with the lowest mean of the two WERs.
+# weights is a model too, because the two lie close together. It can keep much of what was learnt and give
+# back some of what was forgotten (*robust fine-tuning*, WiSE-FT). The share is chosen on the validation
+# clips: that with the lowest mean of the two WERs.
 
 
 # %% tags=["tested"]
@@ -1153,11 +1162,12 @@ with checking("5.4", "choose the share"):
 # %% [markdown]
 # ## After training
 #
-# The share is chosen, and only now the test set is looked at again: the same clips, and the everyday
+# The share is chosen, and only now the trained model is judged: on the test clips, and on the everyday
 # sentences that training has not heard.
 #
-# **Before you run:** which terms has training taught? (a) all terms, since it has learnt medicine (b) above
-# all those that it heard; new ones far less (c) only those that it heard, new ones not one more than before.
+# **Before you run:** which terms has training taught? (a) all terms, since it has learnt medicine (b)
+# above all those that it heard; new ones less (c) only those that it heard, new ones not one more than
+# before.
 
 # %% tags=["report"]
 SHARE = best_share(sweep)
@@ -1191,13 +1201,15 @@ if ours:
     assert final["WER"] < 0.65 * scores["before"]["WER"] and right > 0.5 * said and lost < 0.1
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> Compare the rows of terms, before and
-# trained.</details>
+# <details><summary>Your prediction</summary><b>b.</b> With our clips the trained terms gain most; the new
+# terms gain less. Compare the columns `before` and `trained`.</details>
 #
-# Fine-tuning teaches *these* words, not medicine. For the new terms that the prompt lists, compare the
-# columns `prompt` and `trained`: a prompt is the cheaper way to a few new words, training the way to many
-# that your recordings say. For words that are in neither, the remedy is data that says them. The last row is
-# the price. We had set ourselves three goals before training; the cell above says which are reached.
+# Fine-tuning teaches above all the words that the training clips say. For the new terms that the prompt
+# lists, compare the columns `prompt` and `trained`. For a few new words a prompt is cheaper; for many
+# words that your recordings say, train. For words that are in neither, add recordings that say them. The
+# row `WER, everyday` shows what everyday French loses. On a GPU there is also the column `the recipe`: its
+# decoder is judged on the states of the untouched encoder, not of the encoder that it trained with. For our
+# clips we had set three goals before training; the cell above says which are reached.
 #
 # An average says nothing about single clips. Here is the first one, then those whose WER rose most, three at
 # the most.
@@ -1280,7 +1292,7 @@ table.round(2)
 # %% [markdown]
 # <details><summary>Your prediction</summary>Divide the second row by the first: offline, on a CPU, it was
 # <b>c</b>. Most of a step of the plain way is the encoder, computed forward twice (because of
-# `gradient_checkpointing`) and backward once, on 30 s instead of the clip's own length.</details>
+# `gradient_checkpointing`) and backward once, on windows of 30 s instead of stored states.</details>
 #
 # A few steps say something about speed and nothing about quality. Longer trainings take too long for a
 # lesson; `make bench` measured them on the machine and the day that are named. WER on the test set, in the
@@ -1296,10 +1308,11 @@ table["WER"] = [f"{rate:.1%}" for rate in table["WER"]]
 table.round({"minutes": 1, "samples a second": 2})
 
 # %% [markdown]
-# After 30 steps all weights have the lowest WER, and took seven times as long as the stored states. This is
-# no clean comparison of what learns: the learning rates differ (3e-5, 1e-4, 1e-3), so do the embeddings
-# (trained in the first way only) and the windows in training (30 s, 10 s, 30 s). In the minutes of the first
-# row the stored states take several times as many steps, as the training above did.
+# After 30 steps all weights have the lowest WER, and took seven times as long as the stored states. This
+# is no clean comparison of what learns: the learning rates differ (3e-5, 1e-4, 1e-3), so do the
+# embeddings (trained in the first way only) and the windows in training (30 s, 10 s, 30 s). In the time
+# of the first row, training on stored states could take several times as many steps. The training above
+# took 120.
 #
 # ## CTranslate2: the same weights, faster
 #
@@ -1404,10 +1417,11 @@ pd.DataFrame(
 ).set_index("engine")  # fmt: skip
 
 # %% [markdown]
-# The same weights need not give the same text. faster-whisper fills the *picture* up with zeros, Transformers
-# the *sound*, and silence is darker than zero; rounding to integers and other windows change a little more.
-# Where two tokens are about equally likely, that decides between them. So few clips do not tell whether the
-# WER suffers, and the fastest method transcribes the whole test set.
+# The same weights need not give the same text. One difference is the padding: faster-whisper fills the
+# *picture* up with zeros, Transformers the *sound*, and the picture of silence lies below zero. Rounding
+# to integers and other windows change the numbers too. Where two tokens are about equally likely, a small
+# change can decide between them. A few clips do not tell whether the WER rises, so the method of the last
+# row transcribes the whole test set.
 #
 # The last model is worth keeping: lesson 8 listens with it. It goes into the course's cache, in one step, and
 # replaces only a model that this cell put there before.
@@ -1429,14 +1443,15 @@ print(kept.name, "holds", *sorted(path.name for path in kept.iterdir() if not pa
 #
 # - The test set is small (its clips and terms are counted above). The interval of the difference says how far
 #   the gain would move with other clips *like these*.
-# - Checkpoint and share were chosen on validation clips: few of them, so another draw might choose another
-#   share. Learning rate and number of steps come from trials with this corpus when the lesson was written, in
-#   which the test clips were heard too; with your data, sweep them on your own validation clips.
+# - Checkpoint and share were chosen on validation clips: few of them, so another draw might choose
+#   another share. Learning rate and number of steps come from trials with this corpus when the lesson was
+#   written. These trials used the test clips too, so our figures may be a little too good; with your
+#   data, sweep them on your own validation clips.
 # - Offline and on the Hub every voice of this corpus is synthetic. Four of the five are blends with the
 #   fifth, so the voice that training never heard is related to those it did. A person's voice, a noisy ward,
 #   a telephone: not measured.
 # - Everyday French is 32 sentences of the same voices. One word is a quarter of a point.
-# - One training, one seed. Another order of the clips gives other figures by a point or so.
+# - One training, one seed. Another order of the clips gives other figures.
 # - With ten clips of your own, two are left to judge by: read the texts, and do not quote a WER.
 #
 # ## Take it with you
@@ -1463,10 +1478,10 @@ print(kept.name, "holds", *sorted(path.name for path in kept.iterdir() if not pa
 # %% [markdown]
 # ## Live
 #
-# A doctor dictates and wants to see words *now*. So one transcribes the sound so far, again every second, and
-# takes as settled the words at its beginning that **two passes in a row** agree on; the end of an unfinished
-# sentence is a guess. A second of silence ends the utterance. Servers such as WhisperLive work like this.
-# Here the stream is two clips with pauses, in pieces of one second.
+# A doctor dictates and wants to see words *now*. So one transcribes the sound so far, again every second,
+# and takes as settled the words at its beginning that **two passes in a row** agree on; the end of an
+# unfinished sentence is a guess. A second of silence ends the utterance. Live servers such as WhisperLive
+# work in a similar way. Here the stream is two clips with pauses, in pieces of one second.
 
 # %% tags=["tested"]
 from itertools import takewhile
@@ -1495,9 +1510,12 @@ for start in range(0, len(stream), 16_000):
     sound, previous = (sound[:0], []) if over else (sound, words)
 
 # %% [markdown]
-# Left of the dots stands what this pass and the one before agree on, right of them what only this pass has
-# heard. A word on the left that a later pass hears differently goes back to the right. Each pass hears the
-# whole utterance again, and Whisper's window ends at 30 s: a stream without pauses needs cutting.
+# Left of the dots stands what this pass and the one before agree on. Right of them stands the rest of
+# this pass. When a pause ends the utterance, all of it counts as settled. This simple rule can take words
+# back: if a later pass hears a word on the left differently, that word and all after it go back to the
+# right. A reader would see settled words change. [Lesson 8](08_live_transcription.ipynb) does it
+# properly: what is settled stays. Each pass also hears the whole utterance again, and Whisper's window
+# ends at 30 s, so a stream without pauses needs cutting.
 
 # %% [markdown] tags=["further"]
 # ## Further reading

@@ -22,8 +22,8 @@ print(f"{len(calls)} calls, {len(intents)} intents: {', '.join(intents[:5])}, â€
 # **Who speaks?** A model should be judged on callers that it has not heard. MInDS-14 does not name its
 # callers, so on the Hub one person may stand in several parts. Offline, twelve synthetic voices read the
 # requests in turn; the test calls are all calls of two voices that no checkpoint of the course was trained
-# on. We make three parts: calls to train on, a **validation** set to choose the best state, and a **test**
-# set that is used for the final figures only.
+# on, and training and validation calls share the other ten. We make three parts: calls to train on,
+# a **validation** set to choose the best state, and a **test** set that is used for the final figures only.
 
 # %% tags=["tested"]
 import re
@@ -232,8 +232,8 @@ with checking("6.1", "spell out digits"):
 #
 # `{"<pad>": 0, "<unk>": 1, "|": 2, "A": 3, "C": 4, "L": 5, "O": 5, "N": 6}`
 #
-# Nothing stops, and the model can never tell CALL from CAOO. Write a function that gives the signs of a text
-# that are at fault, sorted: those that are missing, and those whose number another token has. For
+# No error is raised, and the model can never tell CALL from CAOO. Write a function that gives the signs of a
+# text that are at fault, sorted: those that are missing, and those whose number another token has. For
 # `"CALL NOW"` these are L, O and W. A space is written as `|`.
 #
 # <details><summary>Hint</summary>`Counter(vocabulary.values())` says how often each number occurs.</details>
@@ -443,8 +443,8 @@ assert list(waste.values()) == sorted(waste.values(), reverse=True)
 pd.Series(waste, name="padding").map("{:.1%}".format).to_frame()
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>c.</b> Clips of similar length need little padding. It costs
-# as much computing time as sound, so this saves time in every step.</details>
+# <details><summary>Your prediction</summary><b>c.</b> Clips of similar length need little padding. Padding
+# costs as much computing time as sound, so less padding saves time.</details>
 #
 # `train_sampling_strategy="group_by_length"` comes near the third way: it shuffles the clips and sorts by
 # length within large groups, so that the batches stay random.
@@ -532,11 +532,10 @@ print("decoded as a path:         ", processor.decode(ids))
 print("with group_tokens=False:   ", processor.decode(ids, group_tokens=False))
 
 # %% [markdown]
-# <details><summary>Your prediction</summary><b>b.</b> A path needs a blank between two equal letters, labels
-# have none.</details>
+# <details><summary>Your prediction</summary><b>b.</b> In a path, a blank stands between two equal letters.
+# Labels have no blanks.</details>
 #
-# So labels are decoded with `group_tokens=False`, since a double letter in a label is meant: otherwise "WILL"
-# would become "WIL".
+# So labels are decoded with `group_tokens=False`, since a double letter in a label is meant.
 
 
 # %% tags=["tested"]
@@ -585,21 +584,23 @@ def transcribe(model, sounds):
 
 before = {name: transcribe(model, sounds[name]) for name in ("validation", "test")}
 for number in (0, 8):
-    title = f"unheard caller: {texts['test'][number]}"
+    title = f"test call: {texts['test'][number]}"
     display(players.listen(sounds["test"][number], 16_000, title))
     display(show.diff(texts["test"][number], before["test"][number]))
 
 # %% [markdown]
-# A head that knows letters spells by ear. A new one writes nothing, or noise.
+# The offline head knows letters already: it often spells by sound, and some words run together. A new head,
+# as on the Hub, writes nothing or random letters.
 
 # %% [markdown]
 # ## Overfit one batch first
 #
-# A faulty training raises no error. With a learning rate of zero the loss stays where it is; with labels in
-# the wrong case, or a blank in the wrong place, it may even fall, and the texts are still wrong. There is a
-# cheap test: four calls, the same at every step, until the model writes exactly their texts. A model that
-# cannot learn four calls by heart has a fault, and it shows within a minute. Masks and dropout make learning
-# by heart harder on purpose, so they are off: the masks since we loaded the model, the dropout by `eval()`.
+# A faulty training often raises no error. With a learning rate of zero the loss stays where it is; with
+# labels in the wrong case, or a blank in the wrong place, it may even fall, and the texts are still wrong.
+# There is a cheap test: four calls, the same at every step, until the model writes exactly their texts. If
+# the model cannot learn four calls by heart in enough steps, the set-up has a fault. Masks and dropout make
+# learning by heart harder on purpose, so they are off: the masks since we loaded the model, the dropout by
+# `eval()`.
 
 # %%
 import copy
@@ -718,7 +719,7 @@ with checking("6.4", "diagnose three trainings"):
 # %% [markdown]
 # What would you do? In A: load the best state, and get more data or augment. In B: look at the learning rate,
 # and at what is frozen. In C: go on. CTC has a fourth curve: the loss falls quickly to about 3 and stays
-# there for a while, and only blanks are written. That plateau is no fault; lesson 7 shows it.
+# there for a while, and only blanks are written. That plateau is no fault if it ends; lesson 7 shows it.
 #
 # ## Training
 #
@@ -805,9 +806,9 @@ show.figure(
 )
 
 # %% [markdown]
-# How good is it now, for callers that it was not trained on? For the interval, clips are drawn at random from
-# the test calls, with replacement, many times over; 95 % of the resulting WERs lie within it. Both models
-# heard the same clips, so their difference is taken in every draw, and has an interval of its own.
+# How good is it now on the test calls? For the interval, clips are drawn at random from the test calls, with
+# replacement, many times over; 95 % of the resulting WERs lie within it. Both models transcribed the same
+# clips, so each draw also gives a difference of the two WERs; this difference has its own interval.
 
 # %% tags=["tested"]
 from helpers.alignment import align
@@ -895,14 +896,16 @@ pd.DataFrame(
 ).set_index("test words")
 
 # %% [markdown]
-# If the second row gains less than the first, much of the gain is a matter of words: the model has learnt to
-# spell what callers of this bank say. Such counts are small, so take them as a hint.
+# If the second row gains less than the first, or loses, much of the gain comes from words of the training
+# calls: the model has learnt to spell what callers of this bank say. Such counts are small, so take them as a
+# hint.
 #
 # ### Line, words, callers
 #
-# What makes calls hard: the line, the words, or the speakers? Change one thing at a time. For the line, take
-# the *same* read sentences as they were recorded, at 16 kHz, and sent through a simulated telephone line. For
-# the callers, compare calls by callers of the training set (the validation calls) with the test calls.
+# What makes calls hard: the line, the words, or the speakers? For the line, take the *same* read sentences as
+# they were recorded, at 16 kHz, and sent through a simulated telephone line. For the callers, compare how
+# much the WER falls on the validation calls and on the test calls. Offline, the validation calls are by
+# callers of the training set, the test calls by others; on the Hub nobody knows.
 
 # %% tags=["tested"]
 from scipy.signal import butter, sosfiltfilt
@@ -936,8 +939,8 @@ read_texts = list(read["text"])
 wanted = {
     "read sentences, 16 kHz": ("read", read_texts),
     "the same, over a line": ("line", read_texts),
-    "calls, callers of the training set": ("validation", texts["validation"]),
-    "calls, other callers": ("test", targets),
+    "validation calls": ("validation", texts["validation"]),
+    "test calls": ("test", targets),
 }
 rows = []
 for what, (name, references) in wanted.items():
@@ -955,18 +958,19 @@ low, high = difference(read_texts, heard["after"]["read"], heard["before"]["read
 print(f"training changes the WER on reading at 16 kHz by {100 * low:+.1f} to {100 * high:+.1f} points (95 %)")
 
 # %% [markdown]
-# Rows 1 and 2 differ in the line alone; an interval that contains 0 means that these few clips show no cost.
-# Rows 3 and 4 differ in the callers *and* in the sentences, so do not compare them with each other. Compare
-# how much each has fallen: if calls by others gain about as much as calls by callers of the training set, the
-# model has not merely learnt its callers' voices. The last line asks whether it has *forgotten* something:
-# training on one kind of speech can cost accuracy on another, and an interval above 0 says that it has.
+# Rows 1 and 2 differ in the line alone; an interval that contains 0 means that these few clips show no clear
+# cost. Rows 3 and 4 differ in the callers (offline) *and* in the sentences, so do not compare their WERs with
+# each other. Compare how much each has fallen: if the offline test calls gain about as much as the validation
+# calls, the model has not merely learnt its callers' voices. The last line asks whether it has *forgotten*
+# something: training on one kind of speech can cost accuracy on another, and an interval above 0 shows that
+# it did. (A new head writes no words before training, so it has nothing to forget.)
 #
 # ## Augmentation
 #
-# Calls to come will be noisier than these. Instead of collecting noise, we can make more out of each training
+# Other calls may be noisier than these. Instead of collecting noise, we can make more out of each training
 # clip: play it up to 10 % faster or slower, put other voices quietly under it, hide stretches of frames
-# (SpecAugment). What a telephone line does could be added in the same way to clean recordings; our calls
-# have it already.
+# (SpecAugment). What a telephone line does could be added in the same way to clean recordings; our calls have
+# it already.
 
 
 # %% tags=["tested"]
@@ -1025,15 +1029,16 @@ pd.DataFrame(
 for place, what in enumerate(("as they are", "with voices behind")):
     low, high = difference(targets, written["trained"][place], written["trained, augmented"][place])
     verdict = "it helps" if low > 0 else "it costs" if high < 0 else "no clear difference"
-    print(f"{what}: augmentation lowers the WER by {100 * low:+.1f} to {100 * high:+.1f} points, {verdict}")
+    gain = f"{100 * low:+.1f} to {100 * high:+.1f} points"
+    print(f"{what}: WER without augmentation minus WER with it: {gain}, {verdict}")
 display(players.listen(noisy[0], 16_000, f"voices behind: {targets[0]}"))
 display(show.diff(targets[0], written["trained"][1][0], title="trained"))
 display(show.diff(targets[0], written["trained, augmented"][1][0], title="trained, augmented"))
 
 # %% [markdown]
-# Augmentation makes training harder, so in few steps it can cost accuracy on clean calls while it helps on
-# noisy ones. It helps most against what it imitates: with another noise, measure again. Three changes were
-# made at once here; which of them helps would take a run for each.
+# Augmentation makes training harder, so in few steps it can raise the WER on the calls as they are. The two
+# intervals above show whether it helps or costs here. We added one kind of noise, voices: with another kind,
+# measure again. Three changes were made at once here; which of them helps would take a run for each.
 #
 # ## By hand
 #
@@ -1148,13 +1153,14 @@ print(f"test: {len(targets)} calls, {words} words, {len(unheard) if named else '
 print(f"chosen on {len(texts['validation'])} validation calls: the state after {STEPS // 2} or {STEPS} steps")
 
 # %% [markdown]
-# - A test set of this size has wide intervals: compare differences, not figures. The steps, rates and the
-#   amount of noise were set beforehand; nothing was chosen on the test calls. One seed was used.
+# - A test set of this size has wide intervals: compare models by the interval of their difference. The steps,
+#   rates and the amount of noise were set beforehand; nothing was chosen on the test calls. One seed was
+#   used.
 # - Offline, the voices are synthetic, the line is simulated, and the checkpoint had heard telephone prompts
-#   and most of these voices before (its card lists them); the two test voices it had not. On the Hub the
-#   speakers are people, and one may stand in two parts. So the gain holds for these requests, this line and
-#   these callers only.
-# - With another bank, other callers or another line, measure again: fifty transcribed calls suffice for that.
+#   and most of these voices before (its card lists them); it had not heard the two test voices. On the Hub
+#   the speakers are people, and one may stand in two parts. So the gain is shown for these requests, this
+#   line and these callers only.
+# - With another bank, other callers or another line, measure again, on transcribed calls from there.
 #
 # ## Take it with you
 #

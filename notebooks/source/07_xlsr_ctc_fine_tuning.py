@@ -26,9 +26,10 @@ drawings.show("self_supervised", alt)
 # frames of the same recording, so voice and microphone do not give the answer away. The **contrastive** loss
 # is small where the frame's vector is more similar to the true unit than to the wrong ones.
 #
-# `wav2vec2-large-xlsr-53` was pre-trained so on 56,000 hours in 53 languages. What is that good for? Its
-# English forerunner, pre-trained on 53,000 hours without text, needed **ten minutes** with transcripts for a
-# WER of 4.8 % on LibriSpeech's clean test set (with a language model; from the paper, see further reading).
+# `wav2vec2-large-xlsr-53` was pre-trained in this way on 56,000 hours in 53 languages. What is that good
+# for? Its English forerunner, pre-trained on 53,000 hours without text, needed **ten minutes** with
+# transcripts for a WER of 4.8 % on LibriSpeech's clean test set (with a language model; from the paper, see
+# further reading).
 #
 # ### Exercise 7.1: pick the true sound (5 minutes)
 #
@@ -84,7 +85,7 @@ with checking("7.1", "pick the true sound"):
     assert abs(longer - right) < 1e-6, "Longer candidates should change nothing: take the cosine."
 
 # %% [markdown]
-# ## What is so in this lesson, and what is not
+# ## What this lesson shows, and what it does not
 #
 # Offline other weights and other voices stand in, and every figure below depends on them:
 #
@@ -138,7 +139,7 @@ for row in data["test"].select(range(2)):
 
 # %% [markdown]
 # Offline you hear the accent: sentences in Turkish, sounds of other languages. Vowels that those languages
-# lack come out blurred.
+# lack are not pronounced clearly.
 #
 # ## Cleaning text, in Turkish
 #
@@ -524,9 +525,9 @@ def trainer(callbacks=(), evaluate_first=True):
 # Trainings get interrupted. Ours ends at the first checkpoint, as in a power cut, and the second sitting
 # resumes from there, with the optimiser and the learning rate as they were.
 #
-# **Before you run:** most frames of a clip have no new letter. How will the share of frames go in which the
-# blank is the best token? (a) it falls from the start (b) it rises to nearly all frames, then falls (c) it
-# rises and stays there.
+# **Before you run:** most frames of a clip have no new letter. How does the share of frames whose best
+# token is the blank change? (a) it falls from the start (b) it rises to nearly all frames, then falls (c)
+# it rises and stays there.
 
 # %%
 class StopAfter(TrainerCallback):
@@ -590,18 +591,19 @@ log.map("{:.0%}".format)
 
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>b.</b> First nearly every frame becomes blank, then the
-# letters take back the frames where they are heard. Many frames stay blank to the end: most letters need only
-# one or two. (Where many steps lie between two evaluations, the table may show only the end of the
-# rise.)</details>
+# letters take back the frames where they are heard. Many frames stay blank to the end: a clip has more
+# frames than letters. (Where many steps lie between two evaluations, the table may miss the rise or the
+# fall.)</details>
 #
 # ### The plateau
 #
-# At step 0 the head guesses: it writes more letters than the text has, so the CER can lie above 100 % (and
-# above the picture). Then the blank takes over. Every transcript allows blanks before, between and after
-# its letters, so raising the blank in all frames lowers the loss before the model can tell the letters
-# apart. CER and WER stay near 100 %, because almost nothing is written. The training stays on this
-# **plateau** for a while, until letters in the right places lower the loss further. So a CTC training that
-# writes almost nothing need not be broken. If overfitting one batch (lesson 6) works, wait.
+# At step 0 the head guesses: it can write more letters and words than the text has, so CER and WER can lie
+# above 100 % (and outside the picture). Then the blank takes over. Every transcript allows blanks before,
+# between and after its letters, so raising the blank in all frames lowers the loss before the model can
+# tell the letters apart. CER and WER stay near 100 %, because almost nothing is written. The training stays
+# on this **plateau** for a while, until letters in the right places lower the loss further. WER can fall
+# later than CER: a word counts as right only when all its letters are right. So a CTC training that writes
+# almost nothing need not be broken. If overfitting one batch (lesson 6) works, wait.
 #
 # ### Exercise 7.4: is it the plateau? (5 minutes)
 #
@@ -759,27 +761,30 @@ for name, texts_of in written.items():
 
 # %% [markdown]
 # <details><summary>Your prediction</summary>Read the interval above the table: where it holds 0, it is
-# <b>c</b>; where it lies below 0, <b>a</b>; above 0, <b>b</b>. On all 60 offline test clips Whisper base has
-# a WER of 57.1 % (measured for the card in <code>helpers/assets/turkish-sentences</code>).</details>
+# <b>c</b>; where it lies below 0, <b>a</b>; above 0, <b>b</b>. On all 60 offline test clips Whisper base
+# has a WER of 57.1 % (measured for the card in <code>helpers/assets/turkish-sentences</code>, numbers spelt
+# out).</details>
 #
-# Below the table is the clip in which Whisper made most errors. The comparison is not even: our model was
-# trained on sentences of this kind (offline also on these very voices), Whisper was not; and a number that
-# Whisper writes in digits is dropped by `clean` and counts as missing.
+# Compare the CERs as well: their order can differ from that of the WERs, because errors can be spread over
+# many words or gathered in few. Below the table is the clip in which Whisper made the most word errors. The
+# conditions favour our model: it was trained on sentences of this kind (offline also on these very voices),
+# while Whisper was not adapted to them. And `clean` drops a number that Whisper writes in digits, so it
+# counts as missing.
 #
-# Why train a letter model at all, when Whisper writes Turkish without a step of training? For a language that
-# Whisper was not trained on. A letter model also needs no decoder that writes token by token; a small one,
-# like the offline model, is fast. (XLSR itself is about four times the size of Whisper base.) And it writes
-# only where there are frames of sound, where a decoder can go on inventing text in silence (lesson 3). For
-# Turkish, fine-tuning Whisper (lesson 5) is the other way to try.
+# Why train a letter model at all, when Whisper writes Turkish without a step of training? It is of use for
+# a language that Whisper was not trained on. A letter model also needs no decoder that writes token by
+# token; a small one, like the offline model, is fast. (XLSR itself is about four times the size of Whisper
+# base.) And it writes at most one letter a frame, while a decoder can invent text in silence (lesson 3).
+# For Turkish, fine-tuning Whisper (lesson 5) is the other way to try.
 #
 # With real voices: the published recipe, `wav2vec2-large-xlsr-53` on some six hours of Common Voice Turkish,
 # reached a WER of 59.0 % after 800 steps and 46.4 % after 2,800 (Hugging Face's blog, see further reading).
 
 # %% [markdown]
-# ### Why is WER so much higher?
+# ### Why is WER so much higher than CER?
 #
-# One wrong letter makes a wrong word. Turkish strings endings together (*evlerimizden*, "from our houses", is
-# one word), so its words can have many letters. How many wrong words would that explain?
+# One wrong letter makes a wrong word. Turkish strings endings together (*evlerimizden*, "from our houses",
+# is one word), so its words can have many letters. How many wrong words does the CER explain?
 
 # %%
 from rapidfuzz.distance import Levenshtein
@@ -795,17 +800,17 @@ print(f"{len(near)} of {len(wrong)} words that were replaced are one letter away
 pd.DataFrame([{"target": edit.target, "written": edit.prediction} for edit in near[:6]])
 
 # %% [markdown]
-# Compare the two shares: the nearer the first comes to the second, the more of the WER is explained by single
-# wrong letters. Errors are not quite random, though: a lost space makes two words wrong at once, and several
-# wrong letters often sit in one word. So report both rates: WER counts the words that a reader has to
-# correct, CER shows how close they are.
+# Compare the two shares: where they are close, the CER and the length of the words explain most of the WER.
+# Errors are not quite random, though: a lost space makes two words wrong at once, and one word can have
+# several wrong letters. So report both rates: WER counts the words that a reader has to correct, CER shows
+# how close they are.
 
 # %% [markdown]
 # ## Which letters?
 #
 # Every letter of the targets (rows) against what was written in its place (columns). Right ones lie on the
 # diagonal and are left out, so that the rest can be seen. The last column is for letters that were not
-# written at all.
+# written, or that have a space in their place.
 
 # %%
 characters = (edit for pair in pairs for edit in alignment.align(*pair, unit="char"))
@@ -835,12 +840,14 @@ losses["mostly"] = table.idxmax(axis=1)
 losses[losses["wrong"] > 0].sort_values("wrong", ascending=False).head(8)
 
 # %% [markdown]
-# Compare "wrong" with "in targets": a frequent letter is wrong often even if it is well learnt. Some letters
-# have a reason. *ğ* is hardly a sound of its own, it lengthens the vowel before it, so there is little to be
-# heard. Offline the voices add another: Hindi, Portuguese and Italian have no *ü*, *ö* and *ı* as Turkish has
-# them. And a rare letter has few examples to be learnt from (the counts stand above). Where most
-# errors are letters that are not written at all (the line above the table), the training was short: not far
-# from the plateau the blank still wins where the model is unsure.
+# Compare "wrong" with "in targets": a frequent letter is wrong often even if it is well learnt. Some
+# letters have a reason. *ğ* is hardly a sound of its own: it often only lengthens the vowel before it, so
+# there is little to be heard. Offline the voices add another: Hindi, Portuguese and Italian have no *ü*,
+# *ö* and *ı* as Turkish has them. And a rare letter has few examples to be learnt from (the counts stand
+# above). The line above the table says how many letters were not written and how many were written as
+# another sign, a space included. "Not written" in the table, like the last column of the picture, counts
+# letters replaced by a space too, so its sum can be larger. If many letters are missing, the training may
+# have been too short: soon after the plateau the blank is still the best token where the model is unsure.
 #
 # ### Exercise 7.5: lost letters (5 minutes)
 #
@@ -895,7 +902,8 @@ with checking("7.5", "lost letters"):
 # The four trainings take too long for a lesson, so their results are **stored**. They were made offline,
 # with the stand-in and its voices, by `python -m tools.bench_ctc`, which repeats them. The upper three of
 # six layers learn; the lower three are frozen and pre-trained in all four, as above. Every sentence is seen
-# between six and seven times.
+# between six and seven times. The number of steps and the warm-up differ from those of your training, so
+# compare the four curves with one another only.
 #
 # **Before you run:** where are the pre-trained layers worth more, in points of CER? (a) with 73 sentences (b)
 # with 293 (c) about the same.
@@ -932,15 +940,15 @@ pd.DataFrame(rows).set_index("sentences")
 # <details><summary>Your prediction</summary><b>a.</b> 48 points with 73 sentences, 5 points with
 # 293.</details>
 #
-# With 73 sentences and 60 steps, the random layers are still on the plateau (CER 96 %), while the pre-trained
-# ones have left it and write every second letter right. With four times as many sentences and steps, both
-# leave it, and random layers end 5 points higher. Both intervals lie far above 0: what these layers knew
-# before is worth something at either size, and most where there is little to learn from.
+# With 73 sentences and 60 steps, the model with random layers still has a CER of 96 %: it has learnt almost
+# no letters. With pre-trained layers the CER is 48 %. With four times as many sentences and steps, both
+# models learn to write, and the one with random layers ends 5 points higher. Both intervals lie above 0:
+# the pre-trained weights help at either size, and more with few sentences and steps.
 #
-# That is what was measured, with one seed each. Sentences and steps grew together, so it is open which of the
-# two closed the gap. The lower half of the encoder was pre-trained in all four, so this is the worth of the
-# upper half only. Nothing here says which languages taught the layers, or whether text was needed for it: the
-# offline encoder had text, XLSR-53 had none.
+# That is what was measured, with one seed each. Sentences and steps grew together, so it is open which of
+# the two made the gap smaller. The lower half of the encoder was pre-trained in all four, so this is the
+# worth of the upper half only. Nothing here says which languages taught the layers, or whether text was
+# needed for it: the offline encoder had text, XLSR-53 had none.
 
 # %% [markdown]
 # ## A little language model
@@ -1050,7 +1058,8 @@ print("the same text as before:", text == found[2])
 # %% [markdown]
 # ## Today's ways: adapters, and w2v-BERT
 #
-# XLSR-53 is of 2020. Two successors are loaded by nearly the same code, and both have seen far more speech.
+# XLSR-53 dates from 2020. Two successors are loaded by nearly the same code, and both have seen far more
+# speech.
 #
 # **MMS** (`facebook/mms-1b-all`, 2023, a billion weights; its licence forbids commercial use) is a wav2vec
 # 2.0 that already writes more than a thousand languages. Each language has a small **adapter** in every
@@ -1106,12 +1115,12 @@ both = set(texts) & {clean(text) for text in data["test"]["raw_transcription"]}
 print(f"sentences that stand in training and test: {len(both)}")
 
 # %% [markdown]
-# - One training, one seed. Another seed gives another WER, and no interval here holds that: they say how
-#   far a figure would move with other clips.
+# - One training, one seed. Another seed gives another WER, and the intervals here do not cover that: they
+#   say how far a figure would move with other clips.
 # - Offline, the same five synthetic voices read in all three parts. So nothing shows what an unheard voice
 #   costs; expect more errors, and with people many more.
-# - Offline, the encoder was trained with Turkish text. That helps our letters in a way that XLSR-53 cannot
-#   have.
+# - Offline, the encoder was trained with Turkish text. That may help our letters; XLSR-53 was pre-trained
+#   without text.
 # - The sentences are read, short and clean. Talk, noise and telephone are other tasks (lesson 6).
 #
 # ## Take it with you
@@ -1132,9 +1141,9 @@ print(f"sentences that stand in training and test: {len(both)}")
 #    *Hint:* `unicodedata.name` tells which one is COMBINING DOT ABOVE.
 # 3. **Train the lower layers too** (on a CPU; a GPU does so already): `FROZEN_LAYERS = 0`. What does a step
 #    cost, and what does it bring?
-# 4. **A shorter plateau.** Let the learning rate rise more slowly (`warmup_steps=0.4`), or train longer
-#    (`STEPS`). When does the plateau end, and which CER follows? Choose on the validation clips. *Hint:* plot
-#    both logs with `curve`.
+# 4. **The length of the plateau.** Let the learning rate rise faster or more slowly (`warmup_steps=0.1` or
+#    `0.4`), or train longer (`STEPS`). When does the plateau end, and which CER follows? Choose on the
+#    validation clips. *Hint:* plot both logs with `curve`.
 # 5. **A better word list.** Take sentences from a Turkish text of your own. *Hint:* clean them and add them
 #    to `texts` before they are counted, so that the ARPA file has them too.
 # 6. **Your own language.** Put ten of its sentences into `clean`. Which rules of Turkish must go, which

@@ -76,6 +76,7 @@ class _Reader(ast.NodeVisitor):
         self.visit(node.value)
         for target in node.targets:
             several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            several = several and not any(isinstance(each, ast.Starred) for each in node.value.elts)
             pairs = zip(target.elts, node.value.elts, strict=True) if several else [(target, node.value)]
             for name, value in pairs:
                 self._bind(name, self._resolved(value))
