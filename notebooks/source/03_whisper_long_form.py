@@ -31,7 +31,7 @@ print(f"{len(clips)} segments, {story_seconds:.0f} s, {len(reference.split())} w
 # %% tags=["nbval-check-output"]
 from helpers import players
 
-players.listen(story[: 30 * RATE], RATE, "The first 30 seconds")
+players.listen(story[: 20 * RATE], RATE, "The first 20 seconds")
 
 # %% [markdown]
 # ## What happens if we pass it whole?
@@ -671,8 +671,8 @@ players.word_player(story[: 30 * RATE], RATE, first_words, title="Click a word: 
 # which parts without speech were few. So what does it write when nobody speaks? We make twenty seconds each
 # of silence, noise and music.
 #
-# **Before you run** the next three cells: for twenty seconds of silence Whisper writes (a) nothing (b) a few
-# words (c) text for twenty seconds.
+# **Before you run:** the next three cells end in a table. For twenty seconds of silence Whisper writes (a)
+# nothing (b) a few words (c) text for twenty seconds.
 
 # %% tags=["nbval-check-output"]
 seconds = np.arange(20 * RATE) / RATE
