@@ -10,8 +10,8 @@ course.start("08")
 # heard a whole window, and every token depends on all of that sound. So there is no "text so far": while
 # somebody speaks, all we can do is transcribe **the sound so far**, again and again, and compare.
 #
-# The model is Whisper base in CTranslate2's form, with integer weights. Lesson 5 keeps the model that you
-# trained there; the commented line takes it.
+# The model is Whisper base in CTranslate2's form, with integer weights on a CPU and float16 on a GPU. Lesson
+# 5 keeps the model that you trained there; the commented line takes it.
 
 # %%
 import torch
@@ -27,7 +27,7 @@ print("your own model, of lesson 5:", "there" if (own / "model.bin").is_file() e
 model = WhisperModel(checkpoint, device=device, compute_type=course.budget(cpu="int8", gpu="float16"))
 
 # %% [markdown]
-# Five sentences of *Sense and Sensibility*, read by a person, with a second of silence after each, shall be
+# Five sentences of *Sense and Sensibility*, read by a person, with a second of silence after each, serve as
 # our microphone.
 
 # %% tags=["nbval-check-output"]
@@ -110,8 +110,8 @@ def go_on(model, encoded, tokenizer, known, seconds):
 
 # %% [markdown]
 # **Before you run:** the first sentence, heard up to 1 s, 2 s, and so on. Does each text begin with the
-# whole text of the pass before? (a) yes, words are only added (b) the first words stay, the last ones are
-# often rewritten (c) no, every pass begins differently.
+# whole text of the pass before? (a) yes, words are only added (b) the first words stay, the last
+# ones may be rewritten (c) no, every pass begins differently.
 
 # %% tags=["nbval-check-output"]
 english = tokenizer_of(model, "en")
@@ -123,15 +123,15 @@ for seconds in range(1, 8):
 
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>b.</b> The first words are the same in all passes; the last
-# ones are a guess at a word or a sentence that is not over yet, and are rewritten when more of it is
-# heard.</details>
+# ones are a guess at a word or a sentence that is not over yet. Some passes only add words; others change the
+# last ones.</details>
 #
 # ## What two passes agree on
 #
-# The beginning soon stays the same, and the end changes. So a word is **confirmed** when two passes in a row
-# have it at the same place, with nothing but agreement ahead of it. This rule is called **LocalAgreement-2**
-# (Liu and others, 2020; for Whisper: Macháček, Dabre and Bojar, 2023). What follows is a guess: it may be
-# shown, in grey.
+# The beginning soon stays the same, and the end may change. So a word is **confirmed** when two passes in a
+# row have it at the same place, with nothing but agreement ahead of it. This rule is called
+# **LocalAgreement-2** (Liu and others, 2020; for Whisper: Macháček, Dabre and Bojar, 2023). What follows is a
+# guess: it may be shown, in grey.
 #
 # ### Exercise 8.1: the agreement rule (5 minutes)
 #
@@ -279,7 +279,7 @@ with checking("8.2", "where a confirmed word changes"):
 #
 # When is an utterance over? Whisper does not say. A small network does: **Silero VAD**, which comes with
 # faster-whisper, gives the probability of speech for every frame of 32 ms. It costs little, so it hears every
-# piece at once. While nobody speaks Whisper is not asked at all, and invents nothing.
+# piece at once. Once nobody has spoken for long enough, Whisper is not asked.
 
 
 # %% tags=["tested"]
@@ -428,7 +428,8 @@ class Passes(Transcript):
 # Next, what leaves the buffer. When an utterance ends, all of it is confirmed and its sound is forgotten. And
 # if somebody speaks on and on, the buffer is cut before it meets Whisper's window of 30 s: the first half of
 # the confirmed words or more leaves it, at a boundary between two words where speech is least probable. The
-# other words stay, as the beginning of the next prompt. So neither memory nor a pass grows with the talk.
+# other words stay, as the beginning of the next prompt. So neither the sound that is kept nor a pass grows
+# with the talk.
 
 
 # %% tags=["tested"]
@@ -498,8 +499,8 @@ class Listener(Leaving):
 
 # %% [markdown]
 # A microphone hands over a quarter of a second at a time. `play` does that with a file, and notes what would
-# stand on the screen after each piece, and how long the computer took. It does not wait for the clock: how
-# much has been spoken, the samples say.
+# stand on the screen after each piece, and how long the computer took. It does not wait for the clock: the
+# samples tell how much has been spoken.
 
 # %% tags=["tested"]
 import time
@@ -544,8 +545,8 @@ for step in steps:
 
 # %% [markdown]
 # Left of the bar stand the last confirmed letters, right of it the guess. The assertion holds for every
-# piece: what has been confirmed stays. An error stays as well: the reader says *an ill-disposed young man*,
-# and the last pass of that sentence had to go on behind *an* and wrote *old supposed*. Play the sound; the
+# piece: what has been confirmed stays. An error stays as well: the reader says *an
+# ill-disposed young man*, and *old supposed* was confirmed at the end of the utterance. Play the sound; the
 # captions are the confirmed words, with the times that alignment gave them.
 
 # %% tags=["nbval-check-output"]
@@ -612,10 +613,9 @@ print(table[["shown", "agreed"]].describe().loc[["50%", "max"]].round(1))
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>b.</b> Something is soon shown at a word's place, often before
 # the word has ended, because Whisper guesses how a sentence goes on. The pass that agrees comes a whole step
-# later. Computing is the longest part only where a pass takes longer than a step: then the steps become
-# longer, too.</details>
+# later. Some words wait longer, where passes in a row differed.</details>
 #
-# ## How long may a piece be?
+# ## How long may a step be?
 #
 # Shorter steps confirm sooner and compute more. Do they also cost accuracy? A word that is confirmed early
 # was heard with less sound behind it. We try steps on these five sentences, which are our **validation** set;
@@ -660,8 +660,8 @@ points = ", ".join(f"step {r['step']:g} s: {r['delay']:.1f} s and {r['WER']:.1%}
 show.figure(ax.figure, f"Word error rate over median delay, one point a step. {points}")
 
 # %% [markdown]
-# With half a second between passes more words are confirmed too early. But mind the size: one word of these
-# five sentences is 1.4 points.
+# Compare the shortest step with the others: a likely cause of more errors is less sound behind a word. But
+# mind the size: one word of these five sentences is 1.4 points.
 #
 # ### Exercise 8.3: choose the step (5 minutes)
 #
@@ -719,8 +719,8 @@ with checking("8.3", "choose the step"):
 # clips that nothing was chosen on, one in eight of the English data set, with a step of 1 s. Offline means
 # lesson 3's `longform.transcribe`, with the same weights and one candidate.
 #
-# **Before you run:** is the live WER (a) clearly higher (b) about the same: the interval of the difference
-# holds 0 (c) clearly lower?
+# **Before you run:** is the live WER (a) clearly higher (b) not clearly different: the interval of the
+# difference holds 0 (c) clearly lower?
 
 # %%
 where = catalog.data("hf-internal-testing/librispeech_asr_dummy", "clean")
@@ -767,8 +767,8 @@ print(f"{len(clips)} clips, {words} words, step 1 s")
 pd.DataFrame(summary).T
 
 # %% [markdown]
-# <details><summary>Your prediction</summary>Offline <b>b</b>: one word more is wrong, and the interval
-# begins at 0. On the Hub look at your own interval: (a) would need all of it above 0, (c) all of it
+# <details><summary>Your prediction</summary>With the offline data <b>b</b>: one word more is wrong, and the
+# interval begins at 0. On the Hub look at your own interval: (a) would need all of it above 0, (c) all of it
 # below.</details>
 
 # %% tags=["nbval-check-output"]
@@ -811,9 +811,9 @@ print("".join(hearer.words).strip())
 
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>c.</b> The buffer is cut as soon as a pass has heard 15 s, and
-# the end of the last step comes on top. Window and memory are never full, however long the speech.</details>
+# the end of the last step comes on top. So it stays below Whisper's window of 30 s.</details>
 #
-# Read the text and listen: at a cut that fell between two words, no word is lost or said twice.
+# Read the text and listen: is a word lost or said twice at a cut?
 
 # %% tags=["nbval-check-output"]
 players.listen(voiced, RATE, "A reading without pauses")
@@ -821,8 +821,8 @@ players.listen(voiced, RATE, "A reading without pauses")
 # %% [markdown]
 # ## Which language?
 #
-# Whisper must be told a language, or detect it from the sound. `None` detects it once: in every pass as long
-# as no word is confirmed, and for good after an utterance of 3 s or more. `"each"` detects it for every
+# Whisper must be told a language, or detect it from the sound. `None` detects it in every pass as long as no
+# word is confirmed, and keeps it after the first utterance of 3 s or more. `"each"` detects it for every
 # utterance. Which is better depends on who speaks. Here an English sentence is followed by a Spanish one.
 
 # %% tags=["nbval-check-output"]
@@ -836,7 +836,7 @@ for language in (None, "each"):
 
 # %% [markdown]
 # With the language kept, Whisper is told to write English and does so for Spanish sound, without a warning.
-# For a talk in one language `None` is the safer choice: a short word in a foreign tongue cannot switch it.
+# For a talk in one language `None` is the safer choice: a short word in another language cannot switch it.
 # For an interview in two, take `"each"`; better still, name the language if you know it.
 #
 # ### Exercise 8.4: make it translate (5 minutes)
@@ -884,13 +884,13 @@ with checking("8.4", "make it translate"):
 
 # %% [markdown]
 # A translation can be confirmed word by word as well. Where the other language has another order of words,
-# two passes agree later, and what is confirmed early may be the wrong word.
+# two passes may agree later, and what is confirmed early may be the wrong word.
 #
 # ## Number format and threads
 #
-# A pass must take less time than a step, else the listener falls behind. Two settings, **one changed at a
+# A pass should take less time than a step, else the words come later. Two settings, **one changed at a
 # time**, on the CPU: the type of the weights, and the number of threads. The WER is that of the five
-# sentences, offline.
+# sentences, each heard as a whole.
 
 # %%
 from statistics import median
@@ -913,8 +913,8 @@ for kind, threads in course.progress(settings, "Formats"):
 pd.DataFrame(formats).set_index(["weights", "threads"])
 
 # %% [markdown]
-# Integers save time at the same threads; a second thread helps only if a second core is free. Where a pass
-# takes longer than the step, nothing is lost: the next pass simply hears more at once, and comes later.
+# Compare rows that differ in one thing. A second thread helps only if a second core is free. Where a pass
+# takes longer than the step, no sound is lost: the next pass hears more at once, and comes later.
 #
 # ## A page for the microphone
 #
@@ -972,8 +972,9 @@ print()
 print(answer["srt"])
 
 # %% [markdown]
-# Left of the bar, what was confirmed while the clip played. When you are done, stop the page. (It also ends
-# with the kernel. A closed tab ends its own session at once, a browser that crashed after five minutes.)
+# Left of the bar, what was confirmed while the clip was being sent. When you are done, stop the page. (It
+# also ends with the kernel. A closed tab ends its own session at once; the session of a browser that crashed
+# ends after five minutes.)
 
 # %%
 connection.close()
