@@ -218,7 +218,9 @@ def served(tmp_path):
     model = catalog.model("Systran/faster-whisper-base")
     command = [sys.executable, "-I", str(SCRIPTS / "live.py"), "--model", model, "--language", "en"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen(command, cwd=tmp_path, **pipes)
+    # A shell that runs the tests in the background has them ignore Ctrl+C, and what they start as well.
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, cwd=tmp_path, **pipes, **heeds)
     try:
         yield re.fullmatch(r"Open (http://127\.0\.0\.1:\d+/\?token=\S+)\n", process.stdout.readline())[1]
         process.send_signal(signal.SIGINT)

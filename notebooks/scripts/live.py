@@ -175,4 +175,5 @@ print(f"Open http://127.0.0.1:{server.server_port}/?token={TOKEN}", flush=True)
 try:
     server.serve_forever()
 except KeyboardInterrupt:
+    sessions.clear()  # soxr complains of resamplers that are left at the exit
     print("Ended.")
