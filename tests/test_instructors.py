@@ -30,7 +30,7 @@ def test_named_exercises_exist():
             assert lesson <= found, entry["slug"]
 
 
-@pytest.mark.parametrize("number", ["01", "02"])
+@pytest.mark.parametrize("number", ["01", "02", "03"])
 def test_named_sections_exist(number):
     (entry,) = notebooks.choose([number])
     titles = re.findall(r"^# ## (.+)$", notebooks.source(entry["slug"]), re.MULTILINE)
