@@ -160,8 +160,9 @@ def transcribe(
             prompt = model.get_prompt(tokenizer, [], without_timestamps=False)
         limit = math.ceil(_TOKENS_A_SECOND * (batch[0].end - batch[0].start) / SAMPLE_RATE)
         limit = min(model.max_length - len(prompt), limit)
+        # Twice the limit, because CTranslate2 lets a text take half of max_length.
         results = model.model.generate(
-            encoded, [prompt] * len(batch), beam_size=beam_size, max_length=len(prompt) + limit
+            encoded, [prompt] * len(batch), beam_size=beam_size, max_length=2 * limit
         )
         for window, result in zip(batch, results, strict=True):
             tokens = result.sequences_ids[0]

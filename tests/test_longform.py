@@ -146,8 +146,20 @@ class Dictated:
         return features
 
     def generate(self, encoded, prompts, beam_size, max_length):
-        allowed = max_length - len(prompts[0])
+        allowed = min(max_length // 2, max_length - len(prompts[0]))
         return [SimpleNamespace(sequences_ids=[self.tokens[:allowed]]) for _ in prompts]
+
+
+def test_a_text_takes_half_of_max_length(book, model):
+    """What the limit of a window is reckoned with; CTranslate2's documentation does not say it."""
+    from faster_whisper.tokenizer import Tokenizer
+
+    tokenizer = Tokenizer(model.hf_tokenizer, True, task="transcribe", language="es")
+    prompt = model.get_prompt(tokenizer, [], without_timestamps=False)
+    encoded = model.encode(longform.features(model, book[0], [longform.Window(0, 10 * RATE)]))
+    for length in (8, 12, 20):
+        (result,) = model.model.generate(encoded, [prompt], beam_size=1, max_length=length)
+        assert len(result.sequences_ids[0]) == length // 2
 
 
 def dictate(monkeypatch, model, language, seconds, tokens):

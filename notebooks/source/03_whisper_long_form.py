@@ -932,8 +932,7 @@ for length in (4.4, 6, 9, 12, 30):
 pd.DataFrame(texts_by_length).T
 
 # %% [markdown]
-# Compare the rows. Offline, without time stamps, the window that ends with the sound is written twice, and
-# stops only because we allow 60 tokens; with more silence behind the sound the repetition goes, and in longer
+# Compare the rows. Offline, without time stamps, the window that ends with the sound is written twice, and stops only at the limit; with more silence behind the sound the repetition goes, and in longer
 # windows further words come out right. A likely reason: in training, windows of 30 s nearly
 # always had something after the last word. With time stamps the model must write when the sentence ends, and
 # here it stops there. Therefore short speech is padded, to `longform.SHORTEST_SECONDS` = 12, and time stamps
