@@ -597,7 +597,7 @@ display(show.diff(people[3]["text"], human["Whisper"][3], "en", title="Whisper, 
 # On the Hub both models were trained on people, so (a) or (b) may come out. Five sentences by one reader
 # cannot settle a small difference, but they do show a gap as wide as the stand-in's.</details>
 #
-# Test clips of synthetic voices flatter a model that has been trained on such voices. Whatever you build,
+# Test clips of synthetic voices can flatter a model that has been trained on such voices. Whatever you build,
 # test it on recordings of people before you trust a figure.
 #
 # ### Exercise 1.4: who made the mistake? (3 minutes)

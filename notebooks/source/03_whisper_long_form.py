@@ -84,9 +84,8 @@ print(f"{len(beginning.split())} of about {len(reference.split())} words. The la
 print("...", " ".join(beginning.split()[-12:]))
 
 # %% [markdown]
-# No warning, no error, and most of the text is missing. The first lines look right, so reading them does
-# not help: **compare the length of the text with the length of the sound.** People say two to three words a
-# second.
+# No error, and most of the text is missing. What is there can read well, so reading does not help: **compare
+# the length of the text with the length of the sound.** People say two to three words a second.
 #
 # ## Why not a longer window?
 #
@@ -250,8 +249,8 @@ in_left, in_right = (" ".join(word[2] for word in side) for side in (shared_left
 show.diff(in_left, in_right, language="es", title="Left chunk (target) and right chunk (prediction)")
 
 # %% [markdown]
-# Differences are to be expected near both ends, where one of the two chunks lacks context. (The first and the
-# last word may differ only because the lists are cut at 20 and 30 s.)
+# Most differences are to be expected near both ends, where one of the two chunks lacks context. (The first
+# and the last word may differ only because the lists are cut at 20 and 30 s.)
 #
 # ## One option: `chunk_length_s`
 #
@@ -526,8 +525,8 @@ listing(sequential["chunks"][:4])
 
 # %% [markdown]
 # Chunks and batches give segments too, with the same option. The merge then knows times as well as tokens: a
-# segment that ended before the stride is final, and only the rest is compared. We take 70 seconds around the
-# chunk that lost most; they are cut into the same chunks as before.
+# segment that ended before the stride is final, and only the rest is compared. We take up to 70 seconds
+# around the chunk that lost most; they are cut into the same chunks as before.
 
 # %%
 begin = STEP * max(lost - 1, 0)
@@ -735,7 +734,7 @@ pd.DataFrame(invented).T
 
 # %% [markdown]
 # <details><summary>Your prediction</summary><b>b.</b> In the first column there is text for clips in which
-# nobody speaks: a word or a sentence, seldom more. (a) is what the thresholds are for.</details>
+# nobody speaks: a word or a sentence (at most 40 tokens here). (a) is what the thresholds are for.</details>
 #
 # 1.35 is the value for Transformers, which compresses the tokens; OpenAI's own program compresses the text,
 # and its value is 2.4. Such limits are set by hand and judge a text after it was written: a fluent invention
@@ -932,11 +931,12 @@ for length in (4.4, 6, 9, 12, 30):
 pd.DataFrame(texts_by_length).T
 
 # %% [markdown]
-# Compare the rows. Offline, without time stamps, the window that ends with the sound is written twice, and stops only at the limit; with more silence behind the sound the repetition goes, and in longer
-# windows further words come out right. A likely reason: in training, windows of 30 s nearly
-# always had something after the last word. With time stamps the model must write when the sentence ends, and
-# here it stops there. Therefore short speech is padded, to `longform.SHORTEST_SECONDS` = 12, and time stamps
-# are on. On padding Whisper may invent text, but its time stamps show it.
+# Compare the rows. Offline, without time stamps, the window that ends with the sound is written twice, and
+# stops only at the limit; with more silence behind the sound the repetition goes, and in longer windows
+# further words come out right. A likely reason: in training, windows of 30 s nearly always had something
+# after the last word. With time stamps the model must write when the sentence ends, and here it stops there.
+# Therefore short speech is padded, to `longform.SHORTEST_SECONDS` = 12, and time stamps are on. On padding
+# Whisper may invent text, but its time stamps show it.
 #
 # This is one batch, the eight longest windows, padded to the longest of them:
 
@@ -981,10 +981,11 @@ for name, clip in nobody.items():
 # %% [markdown]
 # ### A table measured here
 #
-# Five methods on the whole recording, all greedy, with the same weights. Two of them ran above. The errors of
-# a method are counted for each segment of the book, so that an interval can be given: we draw segments with
-# replacement, many times over, and 95 % of the results lie within it. All methods heard the same segments; so
-# for the comparison with the sequential pipeline we draw the *differences*.
+# Five methods on the whole recording, with weights of the same checkpoint (float32 or int8), all greedy at
+# first. Three of them ran above. The errors of a method are counted for each segment of the book, so that an
+# interval can be given: we draw segments with replacement, many times over, and 95 % of the results lie
+# within it. All methods heard the same segments; so for the comparison with the sequential pipeline we draw
+# the *differences*.
 #
 # **Before you run:** which method is the fastest on a CPU? (a) chunks in batches of eight (b) the sequential
 # pipeline (c) faster-whisper, sequential (d) one of the two with 8-bit weights *and* batches.
@@ -1051,7 +1052,7 @@ pd.DataFrame(rows).set_index("method")
 # same time. (a) and (b) compute in 32 bits, (c) decodes one window after another. A GPU may order them
 # differently.</details>
 #
-# A method whose last interval lies above 0 has lost words that the sequential pipeline wrote. Where the
+# A method whose last interval lies above 0 made more errors than the sequential pipeline. Where the
 # interval holds 0, these few segments cannot tell the two apart. From row 2 to row 3 the library, with
 # thresholds and second attempts of its own, and the number format change. From row 3 to row 4 several things
 # change at once: batches, no context, no time stamps inside a window, the VAD, and no second attempts at
@@ -1102,14 +1103,14 @@ alt = (
 show.figure(ax.figure, alt)
 
 # %% [markdown]
-# <details><summary>Your prediction</summary>The second line above the table answers it for this
-# machine, in one run each. A batch reads the decoder's weights once for all its chunks, but runs until the
+# <details><summary>Your prediction</summary>The last line above the table answers it for this
+# machine. A batch reads the decoder's weights once for all its chunks, but runs until the
 # longest of its texts is done.</details>
 #
 # The pairs: *beams*, the first two rows with chunks. *Batches*, batch 8 and batch 1. *Attention kernel*,
 # batch 8 with and without "eager". *Number format*, batch 8 with and without "bfloat16". *Chunks or
-# sequential*, batch 1 and the sequential pipeline: this also brings time stamps, context, thresholds and
-# second attempts. *Library and int8*, the sequential pipeline and faster-whisper greedy. *VAD*,
+# sequential*, batch 1 and the sequential pipeline: this also brings time stamps, and windows that begin
+# at the last one. *Library and int8*, the sequential pipeline and faster-whisper greedy. *VAD*,
 # faster-whisper with and without.
 #
 # Without chunks, all methods lie within about two points of WER here. But **one audiobook is not enough to
@@ -1199,9 +1200,9 @@ rows = [
 pd.DataFrame(rows).set_index("method")
 
 # %% [markdown]
-# An hour is no trouble: what grows is time, not memory, as long as windows go through one after another or in
-# batches of a fixed size. For the archive the method decides between weeks and hours. The models on the GPU
-# are not the one on this machine, so compare only rows that name the same "where".
+# An hour fits into memory if windows go through one after another or in batches of a fixed size. For the
+# archive, compare only rows that name the same "where": the models on the GPU are not the one on this
+# machine.
 #
 # ### Exercise 3.5: how many machines? (3 minutes)
 #
@@ -1263,11 +1264,10 @@ print(f"the stored table: one recording of {bench['seconds']:.0f} s; one to thre
 print("people's recordings: 28 English clips, 24 French ones, a few speakers, mostly commands")
 
 # %% [markdown]
-# What held on every recording: chunks of 30 s can lose whole stretches, and nothing in the text shows it.
-# What did not hold: that a method which is good on an audiobook is good on commands with pauses. The times
-# are of one run on this machine, and another process would change them. Nothing here says how these methods
-# do with music under the speech, with several speakers at once, or with a language in which Whisper base
-# makes many errors.
+# On the audiobook, chunks of 30 s can lose whole stretches, and nothing in the text shows it. A method that
+# is good there is not always good on commands with pauses. The times are of one run on this machine, and
+# another process would change them. Nothing here says how these methods do with music under the speech, with
+# several speakers at once, or with a language in which Whisper base makes many errors.
 #
 # ## Take it with you
 #
