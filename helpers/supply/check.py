@@ -160,8 +160,8 @@ def _disk() -> tuple[bool, str]:
         folder, _, setting = places[0]
         free, needed = shutil.disk_usage(folder).free / 1e9, sum(each[1] for each in places)
         if free < needed:
-            told = f"{free:.1f} GB free at {folder}, but {needed} are needed: free some, or set {setting}"
-            return False, told
+            lacking = f"but {needed} are needed: free some, or set {setting}"
+            return False, f"{free:.1f} GB free at {folder}, {lacking}"
         told.append(f"{free:.0f} GB free at {folder}")
     return True, ", ".join(told)
 

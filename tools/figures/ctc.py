@@ -1,8 +1,7 @@
 """Draws helpers/images/ctc_model.svg and helpers/images/ctc_trellis.svg: `python -m tools.figures.ctc`."""
 
-from pathlib import Path
+from helpers.drawings import IMAGES
 
-IMAGES = Path(__file__).resolve().parents[2] / "helpers" / "images"
 BLUE, ORANGE, GREEN, GREY, DARK = "#0072b2", "#e69f00", "#009e73", "#777777", "#333333"
 HEAD = (
     '<defs><marker id="head" viewBox="0 0 10 10" refX="8" refY="5" markerWidth="6" markerHeight="6" '

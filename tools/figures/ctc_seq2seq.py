@@ -1,9 +1,10 @@
 """Draws helpers/images/ctc_seq2seq.svg, the two families of models: `python -m tools.figures.ctc_seq2seq`."""
 
 import math
-from pathlib import Path
 
-IMAGE = Path(__file__).resolve().parents[2] / "helpers" / "images" / "ctc_seq2seq.svg"
+from helpers.drawings import IMAGES
+
+IMAGE = IMAGES / "ctc_seq2seq.svg"
 BLUE, ORANGE, GREEN, GREY = "#0072b2", "#e69f00", "#009e73", "#777777"
 FRAMES = ("C", "C", "–", "A", "–", "–", "T", "T")
 PIECES = ("The", " cat", " sat", ".")

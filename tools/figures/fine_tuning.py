@@ -1,8 +1,8 @@
 """Draws helpers/images/fine_tuning.svg, the four steps: `python -m tools.figures.fine_tuning`."""
 
-from pathlib import Path
+from helpers.drawings import IMAGES
 
-IMAGE = Path(__file__).resolve().parents[2] / "helpers" / "images" / "fine_tuning.svg"
+IMAGE = IMAGES / "fine_tuning.svg"
 BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#777777"
 STEPS = ("1  choose", "2  prepare", "3  new head", "4  train")
 NOTES = ("pretrained on plenty", "text to padded batches", "random weights on top", "a few steps, small ones")

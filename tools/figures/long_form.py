@@ -1,8 +1,8 @@
 """Draws helpers/images/long_form_chunks.svg, chunks with stride: `python -m tools.figures.long_form`."""
 
-from pathlib import Path
+from helpers.drawings import IMAGES
 
-IMAGE = Path(__file__).resolve().parents[2] / "helpers" / "images" / "long_form_chunks.svg"
+IMAGE = IMAGES / "long_form_chunks.svg"
 BLUE, ORANGE, GREEN, GREY, DARK = "#0072b2", "#e69f00", "#009e73", "#777777", "#333333"
 WIDTH, HEIGHT = 880, 410
 LEFT, SCALE = 60, 10.4  # x of second 0; pixels a second

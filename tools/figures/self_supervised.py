@@ -1,10 +1,9 @@
 """Draws helpers/images/self_supervised.svg, how XLSR learns without text."""
 
-from pathlib import Path
-
+from helpers.drawings import IMAGES
 from tools.figures.ctc import BLUE, DARK, GREEN, GREY, ORANGE, arrow, box, page, text, wave
 
-IMAGE = Path(__file__).resolve().parents[2] / "helpers" / "images" / "self_supervised.svg"
+IMAGE = IMAGES / "self_supervised.svg"
 MASKED = (4, 5, 6)
 FRAMES, ASKED = 11, 5
 
