@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
-from .supply.source import cache_folder
+from .supply.source import cache_folder, on_colab
 
 checked: dict[str, str] = {}
 """Number of an exercise to what its last check said: "" where all was right."""
@@ -87,7 +86,7 @@ def keep(lesson: str, total: int) -> None:
     """
     mine = [number for number in solved() if number.split(".")[0] == str(int(lesson))]
     print(f"{len(mine)} of {total} exercises of this lesson are solved. (All: python -m helpers progress)")
-    if "google.colab" in sys.modules:
+    if on_colab():
         print("Colab forgets its disk: exercises.download() saves your progress, upload() brings it back.")
 
 

@@ -19,9 +19,10 @@ import numpy as np
 
 from . import subtitles
 from .audio import SAMPLE_RATE
-from .loopback import Refused, Server, on_colab
+from .loopback import Refused, Server
 from .segments import captions
 from .show import WEB, Rendered
+from .supply.source import on_colab
 
 IDLE_SECONDS = 300.0
 """After that long without a request a session is dropped: a browser that was killed says nothing."""
