@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
-from .supply.source import cache_folder, on_colab
+from .supply.source import cache_folder
 
 checked: dict[str, str] = {}
 """Number of an exercise to what its last check said: "" where all was right."""
@@ -86,7 +87,7 @@ def keep(lesson: str, total: int) -> None:
     """
     mine = [number for number in solved() if number.split(".")[0] == str(int(lesson))]
     print(f"{len(mine)} of {total} exercises of this lesson are solved. (All: python -m helpers progress)")
-    if on_colab():
+    if "google.colab" in sys.modules:
         print("Colab forgets its disk: exercises.download() saves your progress, upload() brings it back.")
 
 

@@ -19,10 +19,9 @@ import numpy as np
 
 from . import subtitles
 from .audio import SAMPLE_RATE
-from .loopback import Refused, Server
+from .loopback import Refused, Server, on_colab
 from .segments import captions
 from .show import WEB, Rendered
-from .supply.source import on_colab
 
 IDLE_SECONDS = 300.0
 """After that long without a request a session is dropped: a browser that was killed says nothing."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
-
-from .supply.source import on_colab
 
 MOST_BYTES = 8 * 2**20
 """Longest request that is read: 40 s of sound at 48 kHz."""
@@ -112,3 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_) -> None:
         """Nothing, for the same reason."""
+
+
+def on_colab() -> bool:
+    """Whether this is a notebook on Google Colab."""
+    return "google.colab" in sys.modules

@@ -34,15 +34,10 @@ def source() -> str:
     """
     chosen = os.environ.get("ASR_SOURCE", "").strip().lower()
     if not chosen:
-        return "hub" if on_colab() else "offline"
+        return "hub" if "google.colab" in sys.modules else "offline"
     if chosen not in SOURCES:
         raise ValueError(f"ASR_SOURCE is {chosen!r}: set it to 'offline' or 'hub', or leave it unset.")
     return chosen
-
-
-def on_colab() -> bool:
-    """Whether this is a notebook on Google Colab."""
-    return "google.colab" in sys.modules
 
 
 def cache_folder() -> Path:
