@@ -54,9 +54,7 @@ def heading(title: str | None) -> str:
     return f"<div><b>{escape(title)}</b></div>" if title else ""
 
 
-def diff(
-    target: str, prediction: str, language: str | None = None, title: str | None = None
-) -> Rendered:
+def diff(target: str, prediction: str, language: str | None = None, title: str | None = None) -> Rendered:
     """Target above prediction, word under word; what differs is underlined or struck out, and coloured.
 
     The marks are HTML elements with a meaning, so that they also show where style sheets are dropped: in a
