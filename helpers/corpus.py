@@ -25,7 +25,7 @@ class CorpusError(ValueError):
     """A corpus that cannot be used as it is. The message lists everything that is wrong with it."""
 
 
-def pairs(folder: str | Path, seconds: float = SECONDS, tokenizer=None) -> list[dict[str, str]]:
+def pairs(folder: str | Path, tokenizer=None) -> list[dict[str, str]]:
     """Match `audio/NNN.*` with `reports/NNN.txt` (UTF-8), and read every file once to see that it is sound.
 
     Names are matched whatever the case of their endings and however their accents are encoded. Files that
@@ -33,7 +33,6 @@ def pairs(folder: str | Path, seconds: float = SECONDS, tokenizer=None) -> list[
 
     Args:
         folder: holds the folders `audio` and `reports`.
-        seconds: the longest clip that is accepted.
         tokenizer: Whisper's, to refuse texts of more than 448 tokens; None does not count them.
 
     Returns:
@@ -59,7 +58,7 @@ def pairs(folder: str | Path, seconds: float = SECONDS, tokenizer=None) -> list[
         found = list(_unpaired(name, *mine))
         if not found:
             (clip,), (text,) = mine
-            sentence, found = _checked_pair(clip, text, seconds, tokenizer)
+            sentence, found = _checked_pair(clip, text, tokenizer)
             rows.append({"audio": str(clip), "sentence": sentence})
         wrong += found
     if wrong:
@@ -86,11 +85,11 @@ def _unpaired(name: str, clips: list[Path], texts: list[Path]) -> Iterator[str]:
             yield f"{' and '.join(f'{kind}/{file.name}' for file in files)} share a name: keep one."
 
 
-def _checked_pair(clip: Path, text: Path, seconds: float, tokenizer) -> tuple[str, list[str]]:
+def _checked_pair(clip: Path, text: Path, tokenizer) -> tuple[str, list[str]]:
     """The text of a pair in one line, and what is wrong with the two."""
     wrong, length = [], None
     try:
-        samples = audio.check(audio.read(clip), max_seconds=seconds)
+        samples = audio.check(audio.read(clip), max_seconds=SECONDS)
         length = len(samples) / audio.SAMPLE_RATE
         if is_cut_short(clip.read_bytes()):
             wrong.append(f"audio/{clip.name} ends before its header says: copy it again.")

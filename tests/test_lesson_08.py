@@ -8,6 +8,7 @@ import tracemalloc
 from itertools import pairwise
 from types import SimpleNamespace
 
+import evaluate
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel
@@ -398,3 +399,10 @@ def test_the_page_ends_with_its_program(tmp_path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with pytest.raises(OSError):
         connection.request("GET", "/")
+
+
+def test_the_error_rate_is_that_of_the_normalised_texts():
+    given = {"wer": evaluate.load(catalog.metric("wer")), "metrics": metrics}
+    lesson = cells.defined(SLUG, "error_rate", **given)
+    assert lesson.error_rate(["Mr. A is here.", "So?"], ["MISTER B is here", "so"]) == 1 / 5
+    assert lesson.error_rate(["Öl, Mr."], ["öl mister"], "de") == 1 / 2

@@ -79,13 +79,6 @@ def test_diff_compares_normalised_and_shows_as_written():
     assert "1 edit" in diff("MISTER A", "Mr. A").text
 
 
-def test_diff_of_characters_shows_marks_and_spaces():
-    assert "◌\u093f" in diff("हिन्दी", "हन्दी", unit="char").html
-    assert "␣" in diff("a b", "ab", unit="char").html
-    assert "2 edits for 2 characters" in diff("AB", "ab", unit="char").text
-    assert "0 edits" in diff("AB c", "ab C", language="en", unit="char").text
-
-
 def test_long_diffs_wrap_as_text():
     words = " ".join(["word"] * 60)
     assert max(map(len, str(diff(words, words)).splitlines())) <= 100
@@ -98,7 +91,6 @@ def test_long_diffs_wrap_as_text():
         (("a", ["a"]), TypeError, "prediction is list"),
         (("", " "), ValueError, "both empty"),
         (("?", "!", "en"), ValueError, "both empty"),
-        (("a", "b", None, "phoneme"), ValueError, "'word' or 'char'"),
         (("a", "b", 3), TypeError, "language is 3"),
     ],
 )
@@ -111,7 +103,6 @@ def test_everything_is_escaped():
     shown = [
         diff(HOSTILE, "b", title=HOSTILE),
         diff("a", HOSTILE, language="en"),
-        diff(HOSTILE, "b", unit="char"),
         listen(SOUND, RATE, HOSTILE),
         captioned_player(SOUND, RATE, [(0, 1, HOSTILE)], title=HOSTILE),
         word_player(SOUND, RATE, [(HOSTILE, 0, 1)], title=HOSTILE),

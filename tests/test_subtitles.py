@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.subtitles import Segment, read_segments, to_srt, to_webvtt, write
+from helpers.subtitles import Segment, read_segments, to_srt, to_webvtt
 
 PIPELINE = [
     {"timestamp": (0.0, 2.5), "text": " Mister Quilter is the apostle"},
@@ -136,27 +136,6 @@ def test_text_cannot_break_the_format():
 def test_bad_segments_get_one_sentence(convert, segments, error, message):
     with pytest.raises(error, match=message):
         convert(segments)
-
-
-@pytest.mark.parametrize(("name", "convert"), [("clip.srt", to_srt), ("clip.VTT", to_webvtt)])
-def test_write(tmp_path, name, convert):
-    path = tmp_path / name
-    path.write_text("old")
-    assert write(PIPELINE, path) == path
-    assert path.read_text(encoding="utf-8") == convert(PIPELINE)
-    assert [file.name for file in tmp_path.iterdir()] == [name]
-
-
-def test_write_leaves_nothing_half_written(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"does not end in \.srt or \.vtt"):
-        write(PIPELINE, tmp_path / "clip.txt")
-    with pytest.raises(ValueError, match="no segment with text"):
-        write([], tmp_path / "clip.srt")
-    with pytest.raises(FileNotFoundError, match="no folder"):
-        write(PIPELINE, tmp_path / "nowhere" / "clip.srt")
-    with pytest.raises(UnicodeEncodeError):
-        write([(0, 1, "\ud800")], tmp_path / "clip.srt")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_openai_gives_is_read():

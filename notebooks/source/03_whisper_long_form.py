@@ -642,8 +642,8 @@ print(subtitles.to_srt(segments)[:330])
 print(subtitles.to_webvtt(segments)[:330])
 
 # %% [markdown]
-# `subtitles.write(segments, "story.srt")` puts them into a file. Here they follow the sound: press play, or
-# click a line to jump there.
+# `open("story.srt", "w", encoding="utf-8").write(subtitles.to_srt(segments))` puts them into a file. Here
+# they follow the sound: press play, or click a line to jump there.
 
 # %% tags=["nbval-check-output"]
 minute = [segment for segment in subtitles.read_segments(segments) if segment.end <= 60]
