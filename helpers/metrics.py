@@ -106,23 +106,18 @@ def _occurrences(term: tuple[str, ...], words: list[str]) -> int:
 
 
 class Interval(NamedTuple):
-    """A rate and the range that would hold it: `rate`, `low`, `high`, all fractions."""
+    """A rate, or the difference of two, and the range of 95 % around it: `rate`, `low`, `high`, fractions."""
 
     rate: float
     low: float
     high: float
 
 
-def confidence_interval(
-    references: Texts,
-    predictions: Texts,
-    language: str | None = None,
-) -> Interval:
+def confidence_interval(references: Texts, predictions: Texts, language: str | None = None) -> Interval:
     """How far the WER would move with other clips of the same kind: 95 % of a bootstrap over clips.
 
-    Clips are drawn with replacement, 1,000 times, and the rate is taken anew each time. Clips, not words, are
-    drawn because the errors of one clip belong together. Few clips, or clips of one speaker, make it too
-    narrow. The same texts always give the same interval.
+    Clips are drawn with replacement, 1,000 times, and the rate is taken anew each time; clips, not words,
+    because the errors of one clip belong together. Few clips, or clips of one speaker, make it too narrow.
 
     Args:
         references, predictions, language: as of `word_errors`.
@@ -133,23 +128,44 @@ def confidence_interval(
     Raises:
         TypeError, ValueError: as `word_errors`; fewer than two clips.
 
-    Source: Bisani, Ney: Bootstrap estimates for confidence intervals in ASR performance evaluation (ICASSP
-        2004).
+    Source: Bisani, Ney: Bootstrap estimates for confidence intervals in ASR performance evaluation (2004).
     """
+    return _bootstrap(*_counts(references, predictions, language))
+
+
+def difference_interval(
+    references: Texts, first: Texts, second: Texts, language: str | None = None
+) -> Interval:
+    """WER of `first` minus WER of `second`, with its 95 % interval: `confidence_interval` in pairs.
+
+    Each draw takes the same clips for both. An interval without 0 in it says that the order of the two would
+    most likely be the same on other clips of this kind.
+
+    Args, returns and errors: as of `confidence_interval`, with two lists of predictions.
+    """
+    (one, words), (other, _) = (_counts(references, texts, language) for texts in (first, second))
+    return _bootstrap(one - other, words)
+
+
+def _counts(references, predictions, language):
+    """Wrong words of each clip, and words that were said in it: two arrays of shape (clips,)."""
     import numpy as np
     from rapidfuzz.distance import Levenshtein
 
     references, predictions = _pairs(references, predictions, language)
     if len(references) < 2:
         raise ValueError("One clip says nothing about other clips: pass at least two.")
-    references, predictions = ([text.split() for text in side] for side in (references, predictions))
-    edits = np.array([Levenshtein.distance(*pair) for pair in zip(references, predictions, strict=True)])
-    lengths = np.array([len(reference) for reference in references])
-    clips = len(lengths)
+    pairs = [(said.split(), heard.split()) for said, heard in zip(references, predictions, strict=True)]
+    return np.array([Levenshtein.distance(*pair) for pair in pairs]), np.array([len(s) for s, _ in pairs])
+
+
+def _bootstrap(errors, words) -> Interval:
+    import numpy as np
+
+    clips = len(words)
     drawn = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), size=1000)
-    rates = (drawn @ edits) / (drawn @ lengths)
-    low, high = np.quantile(rates, [0.025, 0.975])
-    return Interval(float(edits.sum() / lengths.sum()), float(low), float(high))
+    low, high = np.quantile((drawn @ errors) / (drawn @ words), [0.025, 0.975])
+    return Interval(float(errors.sum() / words.sum()), float(low), float(high))
 
 
 def _pairs(references, predictions, language: str | None) -> tuple[list[str], list[str]]:

@@ -181,6 +181,22 @@ def test_rates_alignment_and_interval_agree_on_every_white_space(space):
     assert word_errors(said, heard) == []
 
 
+def test_difference_interval_pairs_the_clips():
+    said = ["a b c d"] * 10
+    first, second = ["a b c x"] * 10, ["a b x d"] * 10
+    assert metrics.difference_interval(said, first, second) == (0, 0, 0), "the same clips for both"
+    worse = metrics.difference_interval(said, first, ["a b c d"] * 5 + second[5:])
+    assert worse.rate == pytest.approx(0.125)
+    assert 0 < worse.low < 0.125 < worse.high < 0.25
+    better = metrics.difference_interval(said, ["a b c d"] * 5 + second[5:], first)
+    assert better == pytest.approx((-worse.rate, -worse.high, -worse.low))
+    assert metrics.difference_interval(["A, b."] * 2, ["a b"] * 2, ["a x"] * 2, "en").rate == -0.5
+    with pytest.raises(ValueError, match="One clip"):
+        metrics.difference_interval("a b", "a b", "a b")
+    with pytest.raises(ValueError, match="2 references and 1 predictions"):
+        metrics.difference_interval(["a", "b"], ["a", "b"], ["a"])
+
+
 def test_term_recall_counts_occurrences():
     said = ["une arthrose et une arthrose", "un épanchement pleural", "rien"]
     heard = ["une arthrose et une artrose", "un Épanchement pleural.", "rien"]

@@ -108,7 +108,7 @@ with checking("1.1", "two channels become one"):
 
 # %% [markdown]
 # Back to clip 2. Listen to it. (A player works at once. Colours, captions and buttons further down appear
-# when you run their cells, or trust the notebook: File, Trust Notebook.)
+# when you run their cells, or trust the notebook: Ctrl+Shift+C, Trust Notebook.)
 
 # %%
 from helpers import players
@@ -496,6 +496,7 @@ print(f"CTC's WER minus Whisper's: {100 * low:.1f} to {100 * high:.1f} points (9
 # %% [markdown]
 # If the interval does not contain 0, the order of the two would most likely be the same on other clips *like
 # these*: read sentences with little noise. About telephone calls or accents it says nothing.
+# (`metrics.difference_interval` is this function for any language; later lessons use it.)
 #
 # ### Exercise 1.3: the hardest clip (5 minutes)
 #

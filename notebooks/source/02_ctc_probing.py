@@ -1153,6 +1153,8 @@ wanted = [targets[number] for number in test]
 before = wer.compute(references=wanted, predictions=[texts[number] for number in test])
 after = wer.compute(references=wanted, predictions=[with_lm[number] for number in test])
 print(f"{len(test)} test clips: WER {before:.1%} by the best path, {after:.1%} with bigram and α = {alpha}")
+_, low, high = metrics.difference_interval(wanted, [with_lm[n] for n in test], [texts[n] for n in test])
+print(f"with bigram minus best path: {100 * low:+.1f} to {100 * high:+.1f} points (95 %, in pairs)")
 
 # %% [markdown]
 # ## What it mends, what it breaks
@@ -1237,6 +1239,9 @@ for name, (found, taken, network) in systems.items():
     confusions[name] = [f"{pair.target or '–'} → {pair.prediction or '–'}" for pair in pairs]
     wrong = [word.upper() for pair in pairs for word in pair.prediction.split() * pair.count]
     row = {"": name, "WER": f"{rate:.1%}", "95 %": f"{low:.0%} to {high:.0%}", "wrong words": len(wrong)}
+    _, low, high = metrics.difference_interval(references, found, by_whisper, "en")
+    gap = f"{100 * low:+.0f} to {100 * high:+.0f} points"
+    row["minus Whisper (95 %)"] = "–" if found is by_whisper else gap
     row["not in the lexicon"] = sum(word.isalpha() and word not in lexicon for word in wrong)
     row["× real time"] = f"{shared_seconds / taken:.1f}"
     row["parameters"] = f"{network.num_parameters() / 1e6:.0f} M"
@@ -1249,7 +1254,8 @@ for name, (found, _, _) in systems.items():
     display(show.diff(clip["text"], found[0], language="en"))
 
 # %% [markdown]
-# Above each text are up to six confusions of its system over all these clips. Offline most of the best
+# The column "minus Whisper" is the interval of the difference, both on the same clips (lesson 1). Above each
+# text are up to six confusions of its system over all these clips. Offline most of the best
 # path's wrong words are not in our lexicon (see the table). With the bigram fewer are, since each pays the
 # penalty; most of its wrong words are in the lexicon, and such errors are harder to spot by eye. Whisper
 # too can write a word that does not exist: its tokens are pieces of words, and pieces can be joined
