@@ -65,6 +65,9 @@ def test_read_keeps_the_own_rate_on_request():
     [
         (lambda d: d / "missing.wav", "There is no file"),
         (lambda d: d, "is a folder"),
+        (lambda d: "~no-such-user/clip.wav", "There is no file ~no-such-user/clip.wav"),
+        (lambda d: "https://example.org/a.wav", "is an address: download the file"),
+        (lambda d: "a" * 5_000, "cannot be read"),
         (lambda d: empty_file(d), "is empty"),
         (lambda d: b"not audio at all", "damaged, or no sound"),
         (lambda d: b"PK\x03\x04 and so on", "a zip archive"),
@@ -75,6 +78,7 @@ def test_read_keeps_the_own_rate_on_request():
         (lambda d: {"array": tone()}, "no 'sampling_rate'"),
         (lambda d: {"array": tone(), "sampling_rate": 0}, "not plausible"),
         (lambda d: {"array": tone(), "sampling_rate": "fast"}, "not a number"),
+        (lambda d: {"array": tone(), "sampling_rate": float("inf")}, "not a number"),
         (lambda d: tone(), "does not say its rate"),
         (lambda d: 3.5, "Cannot read audio from float"),
         (lambda d: {"array": [[1.0], [1.0, 2.0]], "sampling_rate": RATE}, "ragged"),

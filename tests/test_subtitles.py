@@ -114,6 +114,7 @@ def test_text_cannot_break_the_format():
         ([], ValueError, "no segment with text"),
         ([(0, 1, "  ")], ValueError, "no segment with text"),
         ({"text": "a"}, ValueError, "return_timestamps=True"),
+        ((iter([]), "info"), TypeError, "pass the first of the two"),
         (None, TypeError, "NoneType: pass a list"),
         ("text", TypeError, "str: pass a list"),
         ([(0, 1)], TypeError, "Segment 0 is"),
