@@ -15,7 +15,7 @@ WEB = Path(__file__).parent / "web"
 
 _GAP = "***"  # stands where the other side has a word too many, as in NIST's sclite
 _MARKS = {"substitute": ("u", "wrong"), "insert": ("ins", "too many"), "delete": ("del", "missing")}
-_COLUMNS = 88
+_COLUMNS = 76
 
 
 class Rendered:

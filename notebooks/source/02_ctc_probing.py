@@ -872,7 +872,8 @@ with checking("2.4", "read the times off the path"):
 # In the two trellises above, the darker a cell, the closer its best partial path comes to the best one at
 # that frame. The path is flat where a letter, a blank or a pause lasts. From it we read the time of each
 # letter and each word. CTC marks a moment inside the sound or a little beside it, not its two ends; for a
-# word we take the middle of the gaps to its neighbours. Click a word to hear whether the times are right.
+# word we take the middle of the gaps to its neighbours. Run the cell and click a word to hear whether the
+# times are right.
 
 
 # %% tags=["tested"]
