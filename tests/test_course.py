@@ -99,5 +99,7 @@ def test_what_is_kept_replaces_an_older_copy_and_nothing_else(tmp_path, monkeypa
     with pytest.raises(ValueError, match=r"holds notes\.txt, which the course did not write"):
         course.keep(made, "a model")
     assert (kept / "notes.txt").read_text() == "the learner's own"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert course.keep("~/made", "from home").is_dir()
     with pytest.raises(FileNotFoundError, match="run the cells that make it first"):
         course.keep(tmp_path / "nowhere", "a model")

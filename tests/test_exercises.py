@@ -70,6 +70,18 @@ def test_a_damaged_progress_counts_as_none_and_is_replaced(content, own_progress
     assert list(exercises.solved()) == ["1.1"]
 
 
+def test_a_cache_that_cannot_be_written_does_not_spoil_the_tick(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "file" / "cache"))
+    with checking("2.1", "collapse"):
+        pass
+    tick, told = capsys.readouterr().out.splitlines()
+    assert tick == "✓ 2.1 collapse"
+    assert told.startswith("Your progress cannot be noted (") and told.endswith(
+        "ASR_CACHE to a folder of yours."
+    )
+
+
 def test_a_lesson_counts_its_own(capsys):
     for number in ("1.1", "1.2", "11.1"):
         with checking(number, "x"):

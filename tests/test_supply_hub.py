@@ -151,6 +151,22 @@ def test_a_proxy_that_is_down(hub, tmp_path):
     assert "cannot be reached" in sentence
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HF_ENDPOINT", "hub.example", "HF_ENDPOINT holds no address"),
+        (
+            "SSL_CERT_FILE",
+            "/no/such/file.pem",
+            "SSL_CERT_FILE or REQUESTS_CA_BUNDLE names a file that is not",
+        ),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(hub, tmp_path, name, value, says):
+    assert says in question(hub.url, tmp_path / "home", **{name: value})
+    assert hub.requests == []
+
+
 def test_a_lesson_stops_at_its_first_cell_before_the_libraries_are_loaded(tmp_path):
     code = (
         "import sys\nfrom helpers import course\n"
