@@ -184,3 +184,18 @@ def test_half_a_recording_of_a_browser_is_told(folder):
         corpus.pairs(folder)
     (folder / "audio" / "001.webm").write_bytes(whole)
     assert len(corpus.pairs(folder)) == 2
+
+
+def test_the_limits_of_a_pair(folder):
+    class Tokenizer:
+        def __call__(self, text):
+            self.input_ids = [0] * 448
+            return self
+
+    (folder / "audio" / "001.wav").write_bytes(audio.encode(tone(30.0), format="wav"))
+    (folder / "reports" / "002.txt").write_text("a" * 50)
+    assert len(corpus.pairs(folder, tokenizer=Tokenizer())) == 2
+    (folder / "reports" / "002.txt").write_text("a" * 51)
+    with pytest.raises(corpus.CorpusError, match=r"has 51 characters for 1\.0 s") as told:
+        corpus.pairs(folder)
+    assert len(str(told.value).splitlines()) == 2
