@@ -140,7 +140,7 @@ def check(samples, sampling_rate: int = SAMPLE_RATE, max_seconds: float | None =
 def _checked_rate(rate) -> int:
     try:
         whole = int(rate)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AudioError(f"A sampling rate of {rate!r} is not a number of Hz.") from None
     if whole != rate or not 1_000 <= whole <= 768_000:
         raise AudioError(f"A sampling rate of {rate} Hz is not plausible: speech has 8000 to 48000 Hz.")

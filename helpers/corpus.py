@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ TOKENS = 448
 
 _FORMATS = {".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif"}
 _FORMATS |= {".m4a", ".mp4", ".aac", ".3gp", ".webm", ".mka"}
+_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060\u00ad"))
+"""What editors leave in a text: byte order marks, marks of direction, soft hyphens."""
+
 _CHARACTERS_A_SECOND = 50  # twice what the fastest speakers say
 
 
@@ -28,8 +32,9 @@ class CorpusError(ValueError):
 def pairs(folder: str | Path, tokenizer=None) -> list[dict[str, str]]:
     """Match `audio/NNN.*` with `reports/NNN.txt` (UTF-8), and read every file once to see that it is sound.
 
-    Names are matched whatever the case of their endings and however their accents are encoded. Files that
-    begin with a dot, as the ones macOS leaves on sticks, are no clips.
+    Names are matched whatever the case of their endings and however their accents are encoded. A file of
+    another ending is a clip if a text has its name; one that begins with a dot, as macOS leaves them on
+    sticks, never is.
 
     Args:
         folder: holds the folders `audio` and `reports`.
@@ -43,13 +48,17 @@ def pairs(folder: str | Path, tokenizer=None) -> list[dict[str, str]]:
             round, two clips or texts of one name, a transcript that is not UTF-8, has no words or does not
             fit its clip, a clip that cannot be read, is cut short, silent or too long.
     """
-    folder = Path(folder).expanduser()
+    folder = Path(os.path.expanduser(folder))
     for name in ("audio", "reports"):
         if not (folder / name).is_dir():
             raise CorpusError(
                 f"{folder} has no folder {name!r}: put the clips in audio, the texts in reports."
             )
-    clips, texts = _by_name(folder / "audio", _FORMATS), _by_name(folder / "reports", {".txt"})
+    texts = _by_name(folder / "reports", {".txt"})
+    clips = _by_name(folder / "audio", _FORMATS)
+    for name, files in _by_name(folder / "audio").items():
+        if name in texts:
+            clips.setdefault(name, files)
     if not clips and not texts:
         raise CorpusError(f"{folder} holds no clips: put {', '.join(sorted(_FORMATS))} files in audio.")
     rows, wrong = [], []
@@ -66,11 +75,11 @@ def pairs(folder: str | Path, tokenizer=None) -> list[dict[str, str]]:
     return rows
 
 
-def _by_name(folder: Path, endings: set[str]) -> dict[str, list[Path]]:
-    """The files with one of the endings, by their name without it, in NFC."""
+def _by_name(folder: Path, endings: set[str] | None = None) -> dict[str, list[Path]]:
+    """The files with one of the endings (None: with any), by their name without it, in NFC."""
     found = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in endings and not path.name.startswith("."):
+        if (endings is None or path.suffix.lower() in endings) and not path.name.startswith("."):
             found.setdefault(unicodedata.normalize("NFC", path.stem), []).append(path)
     return found
 
@@ -96,13 +105,13 @@ def _checked_pair(clip: Path, text: Path, tokenizer) -> tuple[str, list[str]]:
     except audio.AudioError as error:
         wrong.append(f"audio/{clip.name}: {str(error).replace(str(clip), clip.name)}")
     try:
-        sentence = " ".join(text.read_text(encoding="utf-8-sig").split())
+        sentence = " ".join(text.read_text(encoding="utf-8").translate(_INVISIBLE).split())
     except UnicodeDecodeError:
         return "", [*wrong, f"reports/{text.name} is not UTF-8: save it as UTF-8."]
     except OSError as error:
         return "", [*wrong, f"reports/{text.name} cannot be read ({error.strerror}): check who may read it."]
-    if "\0" in sentence:
-        wrong.append(f"reports/{text.name} is not UTF-8 but UTF-16 or binary: save it as UTF-8.")
+    if "\0" in sentence or sentence.startswith("{\\rtf"):
+        wrong.append(f"reports/{text.name} is UTF-16, RTF or binary: save it as plain text, UTF-8.")
     elif not normalise(sentence):
         wrong.append(f"reports/{text.name} is empty or has no words: write what is said.")
     elif length and len(sentence) > _CHARACTERS_A_SECOND * length:

@@ -65,9 +65,7 @@ def _confusions(run: list[Edit]) -> list[Edit]:
     return run
 
 
-def term_recall(
-    references: Texts, predictions: Texts, terms: Iterable[str], language: str | None = None
-) -> float:
+def term_recall(references: Texts, predictions: Texts, terms: Texts, language: str | None = None) -> float:
     """Share of the terms' occurrences in the references that the prediction of the same clip has too.
 
     A term counts as heard when its words stand in the prediction one after another, spelt alike; twice in a
@@ -83,7 +81,8 @@ def term_recall(
     Raises:
         TypeError, ValueError: as `word_errors`; no term occurs in the references.
     """
-    wanted = {tuple(_words(term if language is None else normalise(term, language))) for term in terms}
+    terms = [term if language is None else normalise(term, language) for term in _texts(terms, "terms")]
+    wanted = set(map(tuple, map(_words, terms)))
     said = heard = 0
     for pair in zip(*_pairs(references, predictions, language), strict=True):
         reference, prediction = map(_words, pair)

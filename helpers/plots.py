@@ -107,7 +107,7 @@ def bars(values: Mapping[str, float], ax=None, unit: str = ""):
     places = list(range(len(values)))
     ax.barh(places, numbers, height=0.65, color=BLUE, alpha=0.75)
     for place, number in enumerate(numbers):
-        digits = ",.0f" if number >= 1000 else ".3g"
+        digits = ",.0f" if number >= 999.5 else ".3g"
         text = f"{number:.1%}" if unit == "%" else f"{number:{digits}} {unit}".strip()
         ax.annotate(text, (number, place), (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(places, list(values))

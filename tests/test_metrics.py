@@ -36,6 +36,11 @@ from helpers.metrics import WordError, confidence_interval, normalise, word_erro
         ("50 % 50% 50\u202f% 50\u00a0%", "fr", "50% 50% 50% 50%"),
         ("5 € et 5€", "fr", "5€ et 5€"),
         ("ﬁn 5 µg 5 μg", "default", "fin 5 μg 5 μg"),
+        ("M.Dupont - M. Dupont, M.D.", "fr", "monsieur dupont monsieur dupont md"),
+        ("Jean-M. Dupont", "fr", "jean m dupont"),
+        ("%50 ve % 50", "tr", "%50 ve %50"),
+        ("$5 or $ 5, 5 ₽, 5 € 3 cats", "en", "$5 or $5 5₽ 5€ 3 cats"),
+        ("ＡＢＣ５０％ ｶﾞ", "ja", "abc50% ガ"),
         ("oʻzbek oʼzbek o'zbek", "uz", "o'zbek o'zbek o'zbek"),
         ("a\u00a0b\u2003c\u202fd", "default", "a b c d"),
         ("well-known_word (♪) ...", "default", "well known word"),
@@ -219,6 +224,12 @@ def test_term_recall_respects_vowel_signs_and_skips_empty_terms():
         )
         == 0.5
     )
+
+
+def test_one_term_may_be_a_string_and_none_is_no_term():
+    assert metrics.term_recall("une arthrose", "une arthrose", "arthrose") == 1.0
+    with pytest.raises(TypeError, match="Term 1 is NoneType"):
+        metrics.term_recall("une arthrose", "une arthrose", ["arthrose", None])
 
 
 def test_term_recall_without_a_term():

@@ -462,15 +462,15 @@ from transformers import AutoModelForCTC, set_seed
 device = "cuda" if torch.cuda.is_available() else "cpu"
 options = {
     "vocab_size": len(processor.tokenizer), "pad_token_id": processor.tokenizer.pad_token_id,
-    "ctc_loss_reduction": "mean", "ctc_zero_infinity": True, "mask_time_prob": 0.0,
+    "ctc_loss_reduction": "mean", "ctc_zero_infinity": True,
 }  # fmt: skip
 
 
 def fresh_model(**changes):
     """The checkpoint with a head for our tokens, convolutions frozen, and what was not in the checkpoint."""
     set_seed(42)
-    loaded = AutoModelForCTC.from_pretrained(checkpoint, **options | changes, output_loading_info=True)
-    model, loading = loaded
+    model, loading = AutoModelForCTC.from_pretrained(checkpoint, **options, output_loading_info=True)
+    model.config.update({"mask_time_prob": 0.0} | changes)
     check_vocabulary(processor, model.to(device))
     model.freeze_feature_encoder()
     return quicken(model), sorted(loading["missing_keys"])  # quicken: for the offline checkpoint only
