@@ -108,15 +108,15 @@ METHODS: dict[str, Callable[[int], Callable]] = {
     "Transformers, chunks, batch 8, bfloat16": _here(_pipe, dtype="bfloat16"),
     "Transformers, chunks, batch 8, time stamps": _here(_pipe, stamps=True),
     "Transformers, sequential": _here(_pipe, chunked=False),
-    "faster-whisper float32, sequential": _here(_fast, compute_type="float32"),
     "faster-whisper, sequential": _here(_fast),
-    "faster-whisper, sequential, 5 beams": _here(_fast, beam_size=5),
     "faster-whisper, sequential, VAD": _here(_fast, vad_filter=True),
+    "faster-whisper, VAD windows, batch 16": _here(_fast, batched=True, batch_size=16),
+    "faster-whisper, VAD windows, batch 1": _here(_fast, batched=True, batch_size=1),
     "faster-whisper, VAD windows, batch 1, time stamps": _here(
         _fast, batched=True, batch_size=1, without_timestamps=False
     ),
-    "faster-whisper, VAD windows, batch 1": _here(_fast, batched=True, batch_size=1),
-    "faster-whisper, VAD windows, batch 16": _here(_fast, batched=True, batch_size=16),
+    "faster-whisper, sequential, 5 beams": _here(_fast, beam_size=5),
+    "faster-whisper float32, sequential": _here(_fast, compute_type="float32"),
     "faster-whisper float32, VAD windows, batch 16": _here(
         _fast, compute_type="float32", batched=True, batch_size=16
     ),
@@ -132,13 +132,19 @@ ENGINES = {
 }
 """Each a method of tools/bench_engines.py, the name of what is converted for it, and its number format."""
 
-BOOK_ONLY = ("5 beams", "eager attention", "bfloat16")
-"""Rows of the Transformers pipeline that are measured on the first recording only: they take long."""
+BOOK_ONLY = ("5 beams", "batch 1", "eager attention", "bfloat16")
+"""Rows of the Transformers pipeline that are measured on the book only; the others on one recording a kind.
+
+They take long.
+"""
 
 
 def wanted(method: str, name: str) -> bool:
-    """Is this recording measured with this method?"""
-    return not (method.startswith("Transformers") and method.endswith(BOOK_ONLY)) or name == "book.es"
+    """Is this recording, KIND.LANGUAGE, measured with this method?"""
+    kind, _, language = name.rpartition(".")
+    if not method.startswith("Transformers") or kind == "book":
+        return True
+    return language == "en" and kind != "calls" and not method.endswith(BOOK_ONLY)
 
 
 def score(recording: Recording, text: str) -> list[int]:
@@ -286,6 +292,8 @@ def main() -> int:
             print(f"{method}: no environment, see tools/bench_engines.py; left as it was", file=sys.stderr)
             continue
         print(f"{method}: {sum(row['seconds'] for row in rows.values()):.0f} s", file=sys.stderr, flush=True)
+        # Read again: another run may have stored methods meanwhile.
+        store = stored(recordings, arguments.threads)
         store["methods"][method] = {**store["methods"].get(method, {}), **rows}
         ordered = {name: store["methods"][name] for name in [*METHODS, *ENGINES] if name in store["methods"]}
         store = {**head, "recordings": store["recordings"], "methods": ordered}

@@ -537,13 +537,13 @@ with course.timed("chunks, batches of 8, with time stamps", len(part) / RATE):
 
 # %% tags=["nbval-check-output"]
 listing(in_chunks["chunks"], begin)
-spoken = [word for word, time in zip(words, times, strict=True) if begin <= time < begin + 70]
+spoken = [word for word, time in zip(words, times, strict=True) if begin <= time < begin + len(part) / RATE]
 heard = metrics.normalise(in_chunks["text"], "es").split()
 first, count = longest_gap(spoken, heard)
 print(f"{len(heard)} words of about {len(spoken)}; the longest piece missing has {count}:")
 print(*spoken[first : first + count][:20])
-ends = [70 if end is None else end for _, end in (segment["timestamp"] for segment in in_chunks["chunks"])]
-longest = max(end - segment["timestamp"][0] for end, segment in zip(ends, in_chunks["chunks"], strict=True))
+spans = [segment["timestamp"] for segment in in_chunks["chunks"]]
+longest = max((len(part) / RATE if end is None else end) - start for start, end in spans)
 print(f"longest segment: {longest:.0f} s")
 
 # %% [markdown]
@@ -964,8 +964,8 @@ def joined(segments):
 
 # %%
 print(f"WER {error_rate(reference, joined(packed)):.1%}, {len(joined(packed).split())} words")
-lengths = sorted(segment.end - segment.start for segment in packed)
-print(f"{len(packed)} segments; half of them are longer than {lengths[len(lengths) // 2]:.1f} s")
+lengths = [segment.end - segment.start for segment in packed]
+print(f"{len(packed)} segments, half of them longer than {np.median(lengths):.1f} s")
 
 # %% [markdown]
 # Its segments are whole windows, too long for a subtitle: `subtitles` would cut the text to lines and spread
@@ -1060,92 +1060,163 @@ pd.DataFrame(rows).set_index("method")
 #
 # ### The stored table
 #
-# Some of these methods and a few others, on all five minutes of the offline audiobook. Each ran in a process
-# of its own, so that its peak memory can be read. `make bench` measured them with two threads on the machine
-# named below: one to three runs each, of which the table shows the median. The date is that of the latest
-# measurement. Most rows differ in one thing from a row above; the pairs are listed below the table.
+# One recording is not enough to choose by, least of all one read by two synthetic voices, without noise,
+# haste or slips of the tongue. So the same methods, and a few others, were measured on five kinds of
+# recording:
 #
-# **Before you run:** on a CPU with two cores, do batches of eight chunks take (a) far less time than one
-# chunk after another (b) about the same (c) more?
+# - *book*: the audiobook above, as it is offline;
+# - *calls*: 100 s of bank customers' short sentences with pauses of a second, also synthetic voices;
+# - *commands*: short commands and sentences of people, English and French, joined with pauses of a second;
+# - *telephone*: prompts of telephone exchanges, spoken by people at 8 kHz (English, French, Spanish), joined
+#   in the same way;
+# - *reading*: five LibriVox sentences, read by one person.
+#
+# Commands and telephone prompts may not be shipped with this course, their figures may. `make bench` measures
+# all of it: each method runs in a process of its own, once, on one thread; the seconds are those of the
+# processor, so other programs do not count. Loading the model and a first run of 12 s are not timed. All
+# methods have the weights of the same checkpoint. Unless a name says otherwise, faster-whisper, packed
+# windows and OpenVINO use 8-bit integers, Transformers float32; all keep one beam.
+#
+# **Before you run:** on one core, do batches of eight chunks take (a) far less time than one chunk after
+# another (b) about the same (c) more?
 
 # %% tags=["nbval-check-output", "report"]
 import json
 
 bench = json.loads((catalog.asset("bench") / "long_form.json").read_text(encoding="utf-8"))
-print(f"{bench['machine']}, {bench['date']}; {bench['clip']}")
-stored = pd.DataFrame(bench["methods"]).T
-full = pd.DataFrame({"seconds": stored["seconds"].round(1)})
-full["× real time"] = (bench["seconds"] / stored["seconds"]).round(1)
-full["peak MB"] = stored["memory"].astype(int)
-full["WER"] = [f"{value:.1%}" for value in stored["wer"]]
-one, eight = (stored["seconds"][f"pipeline, chunks, batch {size}, greedy"] for size in (1, 8))
-print(f"fastest: {stored['seconds'].idxmin()} · lowest WER: {stored['wer'].idxmin()}")
-print(f"chunks one after another: {one:.0f} s; in batches of eight: {eight:.0f} s")
-full
+kinds = {}
+for name in bench["recordings"]:
+    kinds.setdefault(name.split(".")[0], []).append(name)
 
-# %% tags=["nbval-check-output"]
-ax = plots.axes(width=10, height=3.2)
-for number, (name, row) in enumerate(stored.iterrows()):
-    marker = "os^vDP*X<>dph8"[number % 14]
-    ax.plot(row["seconds"], 100 * row["wer"], marker, markersize=9, label=name)
-ax.set(xscale="log", xlabel=f"seconds for {bench['seconds']:.0f} s of sound", ylabel="WER (%)", ylim=0)
-ax.set_xticks([10, 20, 50, 100, 200], [10, 20, 50, 100, 200])
-ax.minorticks_off()
-ax.figure.legend(loc="outside right upper")
-with_chunks = stored.index.str.contains("chunks")
-far, near = stored[with_chunks], stored[~with_chunks]
-alt = (
-    f"WER against seconds, one mark a method: the {len(near)} methods without chunks lie together at the "
-    f"bottom, between {near['wer'].min():.1%} and {near['wer'].max():.1%}, "
-    f"from {near['seconds'].min():.0f} to {near['seconds'].max():.0f} s; "
-    f"the {len(far)} with chunks are far above, at {far['wer'].min():.0%} and more"
+
+def measured(method, names, key):
+    """Figures of a method on some recordings, one an entry, or None if it was not measured on all."""
+    found = bench["methods"][method]
+    return [found[name][key] for name in names] if all(name in found for name in names) else None
+
+
+def length(names):
+    """Seconds of sound in some recordings."""
+    return sum(bench["recordings"][name]["seconds"] for name in names)
+
+
+def word_counts(names):
+    """Words of each segment of some recordings, shape (segments,)."""
+    return np.concatenate([bench["recordings"][name]["words"] for name in names])
+
+
+rows = []
+for method, found in bench["methods"].items():
+    speed = length(found) / sum(row["seconds"] for row in found.values())
+    row = {"method": method, "× real time": f"{speed:.1f}"}
+    row["peak MB"] = max(row["memory"] for row in found.values())
+    for kind, names in kinds.items():
+        names = [name for name in names if name in found]
+        errors = sum(map(sum, measured(method, names, "errors")))
+        row[kind] = f"{errors / word_counts(names).sum():.1%}" if names else "–"
+    rows.append(row)
+print(f"{bench['machine']}, {bench['threads']} thread, {bench['date']}; {bench['versions']}")
+for kind, names in kinds.items():
+    print(f"{kind}: {length(names):.0f} s, {word_counts(names).sum()} words, {len(names)} recording(s)")
+one, eight = (
+    sum(measured(f"Transformers, chunks, batch {size}", ["book.es"], "seconds")) for size in (1, 8)
 )
-show.figure(ax.figure, alt)
+print(f"book, chunks one after another: {one:.0f} s; in batches of eight: {eight:.0f} s")
+pd.DataFrame(rows).set_index("method")
 
 # %% [markdown]
 # <details><summary>Your prediction</summary>The last line above the table answers it for this
 # machine. A batch reads the decoder's weights once for all its chunks, but runs until the
 # longest of its texts is done.</details>
 #
-# The pairs: *beams*, the first two rows with chunks. *Batches*, batch 8 and batch 1. *Attention kernel*,
-# batch 8 with and without "eager". *Number format*, batch 8 with and without "bfloat16". *Chunks or
-# sequential*, batch 1 and the sequential pipeline: this also brings time stamps, and windows that begin
-# at the last one. *Library and int8*, the sequential pipeline and faster-whisper greedy. *VAD*,
-# faster-whisper with and without.
-#
-# Without chunks, all methods lie within about two points of WER here. But **one audiobook is not enough to
-# choose by**, least of all one read by two synthetic voices, without noise, haste or slips of the tongue. Our
-# windows were first tuned on this very recording (14 s, no time stamps) and then failed on recordings of
-# people.
-#
-# ### On people's recordings
-#
-# So here is the same comparison on recordings of people, stored as well (WER of Whisper base, int8, on a
-# CPU, 25 November 2026; speed with two threads). *Clips* are short, 1 to 14 s, 28 English and 24 French
-# ones, mostly commands; *joined* is the same in one recording, with pauses of a second.
-#
-# | method | en clips | en joined | fr clips | fr joined | speed, en joined |
-# |---|---|---|---|---|---|
-# | faster-whisper, 5 beams | 6.5 % | 3.6 % | 33.3 % | 22.2 % | 17 × real time |
-# | faster-whisper, greedy | 7.3 % | 4.0 % | 34.3 % | 20.4 % | 25 × real time |
-# | faster-whisper batched | 6.9 % | 23.4 % | 36.1 % | 37.0 % | 34 × real time |
-# | packed windows of 14 s without time stamps | 6.5 % | 12.5 % | 33.3 % | 54.6 % | 43 × real time |
-# | packed windows as they are now | 6.0 % | 5.2 % | 37.0 % | 25.0 % | 30 × real time |
-# | OpenVINO GenAI, greedy | 7.3 % | 4.4 % | 34.3 % | 25.0 % | 65 × real time |
-#
-# These figures rest on 248 English and 108 French words, so one word is 0.4 or 0.9 point. Differences of
-# about three points in English and eight in French can be chance; the large ones in the *joined* columns
-# (12.5, 23.4, 37.0 and 54.6 %) are not. In one recording with many short pauses, packed windows of 14 s and
-# faster-whisper's batches lose whole commands. A wider margin around speech, longer windows and time stamps
-# bring most of them back; but these settings were chosen on these very clips, so expect somewhat worse on
-# others. On short sentences with pauses our windows made a few more errors than faster-whisper's sequential
-# method; that may be chance. The sequential methods lost no large part of either joined recording.
-#
-# [OpenVINO GenAI](https://github.com/openvinotoolkit/openvino.genai) is Intel's library; it runs on other
-# makers' processors too. In this table, sequential with int8, it is about as accurate as faster-whisper and
-# more than twice as fast. It is not part of this course, because its converter does not work with the library
-# versions used here. To try it, take a checkpoint from the Hub that is already converted, such as
-# `OpenVINO/whisper-base-int8-ov`.
+# A dash means not measured; the Transformers rows are slow, so they were measured on fewer recordings. Read a
+# column from top to bottom: a method that is good in *book* can be bad in *commands*.
+
+# %% tags=["nbval-check-output"]
+show_kinds = [kind for kind in ("book", "commands", "telephone", "reading") if kind in kinds]
+panels = plots.axes(rows=2, columns=2, height=2.3, sharex=True).ravel()
+families = {"Transformers": "o", "faster-whisper": "s", "packed windows": "^", "OpenVINO": "D", "": "v"}
+seen = []
+for ax, kind in zip(panels, show_kinds, strict=False):
+    for family, marker in families.items():
+        points = []
+        for method, found in bench["methods"].items():
+            names = [name for name in kinds[kind] if name in found]
+            if next(one for one in families if method.startswith(one)) == family and names:
+                seconds = sum(measured(method, names, "seconds"))
+                errors = sum(map(sum, measured(method, names, "errors")))
+                points.append((60 * seconds / length(names), 100 * errors / word_counts(names).sum()))
+        ax.plot(*zip(*points, strict=True), marker, label=family or "others") if points else None
+        seen += [(kind, family, *point) for point in points]
+    ax.set(title=kind, xscale="log", ylim=0, ylabel="WER (%)")
+    ax.set_xticks([1, 2, 5, 10, 20], [1, 2, 5, 10, 20])
+    ax.minorticks_off()
+for ax in panels[2:]:
+    ax.set_xlabel("seconds for a minute of sound")
+panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+seen = pd.DataFrame(seen, columns=["kind", "family", "seconds", "WER"])
+alt = "WER against seconds for a minute of sound, one panel a kind of recording, one mark a method. " + "; ".join(
+    f"{kind}: WER from {part['WER'].min():.0f} to {part['WER'].max():.0f} %, "
+    f"the fastest method at {part.loc[part['seconds'].idxmin(), 'WER']:.0f} %"
+    for kind, part in seen.groupby("kind", sort=False)
+)
+show.figure(panels[0].figure, alt)
+
+# %% [markdown]
+# Lower left is better. Now pairs of rows that differ in one thing. The interval of the difference in WER is
+# drawn over segments that both methods heard, as above.
+
+# %% tags=["nbval-check-output", "report"]
+FAST, PIPE = "faster-whisper", "Transformers"
+pairs = {
+    "beams: 5 → 1, chunks": (f"{PIPE}, chunks, batch 8, 5 beams", f"{PIPE}, chunks, batch 8"),
+    "batch: 1 → 8, chunks": (f"{PIPE}, chunks, batch 1", f"{PIPE}, chunks, batch 8"),
+    "attention: eager → sdpa": (f"{PIPE}, chunks, batch 8, eager attention", f"{PIPE}, chunks, batch 8"),
+    "numbers: float32 → bfloat16": (f"{PIPE}, chunks, batch 8", f"{PIPE}, chunks, batch 8, bfloat16"),
+    "chunks: with time stamps": (f"{PIPE}, chunks, batch 8", f"{PIPE}, chunks, batch 8, time stamps"),
+    "chunks → sequential": (f"{PIPE}, chunks, batch 8, time stamps", f"{PIPE}, sequential"),
+    "library: Transformers → faster-whisper": (f"{PIPE}, sequential", f"{FAST} float32, sequential"),
+    "library: Transformers → ONNX Runtime": (f"{PIPE}, sequential", "ONNX Runtime float32, sequential"),
+    "numbers: float32 → int8": (f"{FAST} float32, sequential", f"{FAST}, sequential"),
+    "beams: 1 → 5": (f"{FAST}, sequential", f"{FAST}, sequential, 5 beams"),
+    "VAD before the windows": (f"{FAST}, sequential", f"{FAST}, sequential, VAD"),
+    "windows of the VAD, no context": (
+        f"{FAST}, sequential, VAD",
+        f"{FAST}, VAD windows, batch 1, time stamps",
+    ),
+    "no time stamps": (f"{FAST}, VAD windows, batch 1, time stamps", f"{FAST}, VAD windows, batch 1"),
+    "batch: 1 → 16": (f"{FAST}, VAD windows, batch 1", f"{FAST}, VAD windows, batch 16"),
+    "padding: 30 s → 12 s or more": ("packed windows, padded to 30 s", "packed windows"),
+    "beams: 1 → 2": ("packed windows", "packed windows, 2 beams"),
+    "faster-whisper → packed windows": (f"{FAST}, sequential", "packed windows"),
+    "faster-whisper → OpenVINO": (f"{FAST}, sequential", "OpenVINO GenAI, sequential"),
+}
+
+
+def difference(before, after, names):
+    """Difference of two methods' WER on some recordings in points, and its interval, as one text."""
+    errors = [np.concatenate(measured(method, names, "errors")) for method in (before, after)]
+    change, counts = errors[1] - errors[0], word_counts(names)
+    low, high = 100 * interval(change, counts)
+    return f"{100 * change.sum() / counts.sum():+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+rows = []
+for change, (before, after) in pairs.items():
+    both = [name for name in bench["recordings"] if all(name in bench["methods"][m] for m in (before, after))]
+    times = [sum(measured(method, both, "seconds")) for method in (before, after)]
+    made = [name for name in both if name.split(".")[0] in ("book", "calls")]
+    people = [name for name in both if name not in made]
+    row = {"change": change, "time ×": f"{times[1] / times[0]:.2f}"}
+    row["WER, synthetic voices"] = difference(before, after, made) if made else "–"
+    row["WER, people"] = difference(before, after, people) if people else "–"
+    rows.append(row)
+pd.DataFrame(rows).set_index("change")
+
+# %% [markdown]
+# A time below 1 is a gain, and so is a negative difference in WER. The last two rows compare whole methods.
+# Two of the others hide a second change: Transformers' sequential algorithm and faster-whisper's have
+# thresholds of their own, and windows of the VAD also lose the second attempts at other temperatures.
 #
 # **What to take:**
 #
