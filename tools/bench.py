@@ -9,6 +9,7 @@ begins so. `--recordings FOLDER` adds recordings that may not be shipped (tools/
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -151,7 +152,8 @@ def score(recording: Recording, text: str) -> list[int]:
     """Word errors of a text against each segment of a recording, as lesson 3 counts them."""
     from tests.cells import tested
 
-    count = tested("03_whisper_long_form", np=np, RATE=RATE).errors_per_segment
+    with contextlib.redirect_stdout(None):  # a cell of the lesson prints
+        count = tested("03_whisper_long_form", np=np, RATE=RATE).errors_per_segment
     said = [normalise(line, recording.language) for line in recording.texts]
     return [int(number) for number in count(said, normalise(text, recording.language))]
 
