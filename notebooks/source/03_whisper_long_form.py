@@ -938,7 +938,8 @@ pd.DataFrame(texts_by_length).T
 # Therefore short speech is padded, to `longform.SHORTEST_SECONDS` = 12, and time stamps are on. On padding
 # Whisper may invent text, but its time stamps show it.
 #
-# This is one batch, the eight longest windows, padded to the longest of them:
+# This is one batch, the eight longest windows, padded to the longest of them and one
+# second more:
 
 # %%
 batch = sorted(windows, key=lambda window: window.start - window.end)[:8]
@@ -1355,10 +1356,10 @@ print(f"stored table, people: {len(counts)} segments, {counts.sum()} words: one 
 
 # %% [markdown]
 # On the audiobook, chunks of 30 s can lose whole stretches, and nothing in the text shows it. A method that
-# is good there is not always good on commands with pauses. The times measured here are of one run, and another
-# process would change them; those of the stored table are of one run each as well. *Reading* is one person and
-# five sentences: it can show a disaster, not a difference. Nothing here says how these methods do with music under the speech, with
-# several speakers at once, or with a language in which Whisper base makes many errors.
+# is good there is not always good on commands with pauses. All times are of one run each; another process
+# would change those measured here. *Reading* is one person and five sentences: it can show a disaster, not a
+# difference. Nothing here says how these methods do with music under the speech, with several speakers at
+# once, or with a language in which Whisper base makes many errors.
 #
 # ## Take it with you
 #
