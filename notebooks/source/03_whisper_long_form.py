@@ -1085,43 +1085,32 @@ pd.DataFrame(rows).set_index("method")
 import json
 
 bench = json.loads((catalog.asset("bench") / "long_form.json").read_text(encoding="utf-8"))
-kinds = {}
-for name in bench["recordings"]:
-    kinds.setdefault(name.split(".")[0], []).append(name)
+recordings = bench["recordings"]
 
 
 def measured(method, names, key):
-    """Figures of a method on some recordings, one an entry, or None if it was not measured on all."""
-    found = bench["methods"][method]
-    return [found[name][key] for name in names] if all(name in found for name in names) else None
-
-
-def length(names):
-    """Seconds of sound in some recordings."""
-    return sum(bench["recordings"][name]["seconds"] for name in names)
+    """Figures of a method on some recordings, one an entry."""
+    return [bench["methods"][method][name][key] for name in names]
 
 
 def word_counts(names):
     """Words of each segment of some recordings, shape (segments,)."""
-    return np.concatenate([bench["recordings"][name]["words"] for name in names])
+    return np.concatenate([recordings[name]["words"] for name in names])
 
 
 rows = []
 for method, found in bench["methods"].items():
-    speed = length(found) / sum(row["seconds"] for row in found.values())
-    row = {"method": method, "× real time": f"{speed:.1f}"}
-    row["peak MB"] = max(row["memory"] for row in found.values())
-    for kind, names in kinds.items():
-        names = [name for name in names if name in found]
-        errors = sum(map(sum, measured(method, names, "errors")))
-        row[kind] = f"{errors / word_counts(names).sum():.1%}" if names else "–"
+    speed = recordings["book.es"]["seconds"] / found["book.es"]["seconds"]
+    row = {"method": method, "book, × real time": f"{speed:.1f}"}
+    row["peak MB"] = max(figures["memory"] for figures in found.values())
+    for name in recordings:
+        rate = sum(found[name]["errors"]) / word_counts([name]).sum() if name in found else None
+        row[name] = "–" if rate is None else f"{rate:.1%}"
     rows.append(row)
 print(f"{bench['machine']}, {bench['threads']} thread, {bench['date']}; {bench['versions']}")
-for kind, names in kinds.items():
-    print(f"{kind}: {length(names):.0f} s, {word_counts(names).sum()} words, {len(names)} recording(s)")
-one, eight = (
-    sum(measured(f"Transformers, chunks, batch {size}", ["book.es"], "seconds")) for size in (1, 8)
-)
+for name, about in recordings.items():
+    print(f"{name:13}{about['seconds']:5.0f} s {sum(about['words']):5} words  {about['source']}")
+one, eight = (bench["methods"][f"Transformers, chunks, batch {n}"]["book.es"]["seconds"] for n in (1, 8))
 print(f"book, chunks one after another: {one:.0f} s; in batches of eight: {eight:.0f} s")
 pd.DataFrame(rows).set_index("method")
 
@@ -1129,38 +1118,35 @@ pd.DataFrame(rows).set_index("method")
 # <details><summary>Your prediction</summary><b>b</b>, by the last line above the table. A batch reads the
 # decoder's weights once for all its chunks, but runs until the longest of its texts is done.</details>
 #
-# A dash means not measured; the Transformers rows are slow, so they were measured on fewer recordings. Read a
-# column from top to bottom: a method that is good in *book* can be bad in *commands*.
+# The last columns are WER. A dash means not measured: the Transformers rows are slow, so they were measured
+# on fewer recordings. Read a column from top to bottom: what is good in *book* need not be good elsewhere.
 
 # %% tags=["nbval-check-output"]
-show_kinds = [kind for kind in ("book", "commands", "telephone", "reading") if kind in kinds]
 panels = plots.axes(rows=2, columns=2, height=2.3, sharex=True).ravel()
 families = {"Transformers": "o", "faster-whisper": "s", "packed windows": "^", "OpenVINO": "D", "": "v"}
 seen = []
-for ax, kind in zip(panels, show_kinds, strict=False):
+for ax, name in zip(panels, ("book.es", "commands.en", "telephone.en", "reading.en"), strict=True):
+    for method, found in bench["methods"].items():
+        if name in found:
+            family = next(one for one in families if method.startswith(one))
+            seconds = 60 * found[name]["seconds"] / recordings[name]["seconds"]
+            seen.append((name, family, seconds, 100 * sum(found[name]["errors"]) / word_counts([name]).sum()))
     for family, marker in families.items():
-        points = []
-        for method, found in bench["methods"].items():
-            names = [name for name in kinds[kind] if name in found]
-            if next(one for one in families if method.startswith(one)) == family and names:
-                seconds = sum(measured(method, names, "seconds"))
-                errors = sum(map(sum, measured(method, names, "errors")))
-                points.append((60 * seconds / length(names), 100 * errors / word_counts(names).sum()))
-        ax.plot(*zip(*points, strict=True), marker, label=family or "others") if points else None
-        seen += [(kind, family, *point) for point in points]
-    ax.set(title=kind, xscale="log", ylim=0, ylabel="WER (%)")
-    ax.set_xticks([1, 2, 5, 10, 20], [1, 2, 5, 10, 20])
+        points = [point[2:] for point in seen if point[:2] == (name, family)]
+        ax.plot(*zip(*points, strict=True), marker, label=family or "others")
+    ax.set(title=name, xscale="log", ylim=(0, 32), ylabel="WER (%)")
+    ax.set_xticks([1, 2, 5, 10, 20, 50], [1, 2, 5, 10, 20, 50])
     ax.minorticks_off()
 for ax in panels[2:]:
     ax.set_xlabel("seconds for a minute of sound")
 panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
-seen = pd.DataFrame(seen, columns=["kind", "family", "seconds", "WER"])
+seen = pd.DataFrame(seen, columns=["name", "family", "seconds", "WER"])
 panels_say = "; ".join(
-    f"{kind}: WER from {part['WER'].min():.0f} to {part['WER'].max():.0f} %, "
+    f"{name}: WER from {part['WER'].min():.0f} to {part['WER'].max():.0f} %, "
     f"the fastest method at {part.loc[part['seconds'].idxmin(), 'WER']:.0f} %"
-    for kind, part in seen.groupby("kind", sort=False)
+    for name, part in seen.groupby("name", sort=False)
 )
-alt = f"WER against seconds for a minute of sound, one panel a kind, one mark a method. {panels_say}"
+alt = f"WER against seconds for a minute of sound, one panel a recording, one mark a method. {panels_say}"
 show.figure(panels[0].figure, alt)
 
 # %% [markdown]
@@ -1205,7 +1191,7 @@ def difference(before, after, names):
 
 rows = []
 for change, (before, after) in pairs.items():
-    both = [name for name in bench["recordings"] if all(name in bench["methods"][m] for m in (before, after))]
+    both = [name for name in recordings if all(name in bench["methods"][m] for m in (before, after))]
     times = [sum(measured(method, both, "seconds")) for method in (before, after)]
     made = [name for name in both if name.split(".")[0] in ("book", "calls")]
     people = [name for name in both if name not in made]
@@ -1350,7 +1336,7 @@ with checking("3.5", "how many machines"):
 
 # %% tags=["nbval-check-output"]
 print(f"{len(clips)} segments of an audiobook, {lengths.sum()} words: one word is {1 / lengths.sum():.2%}")
-by_people = [name for name in bench["recordings"] if name.split(".")[0] not in ("book", "calls")]
+by_people = [name for name in recordings if name.split(".")[0] not in ("book", "calls")]
 counts = word_counts(by_people)
 print(f"stored table, people: {len(counts)} segments, {counts.sum()} words: one is {1 / counts.sum():.2%}")
 
