@@ -118,9 +118,6 @@ METHODS: dict[str, Callable[[int], Callable]] = {
     ),
     "faster-whisper, sequential, 5 beams": _here(_fast, beam_size=5),
     "faster-whisper float32, sequential": _here(_fast, compute_type="float32"),
-    "faster-whisper float32, VAD windows, batch 16": _here(
-        _fast, compute_type="float32", batched=True, batch_size=16
-    ),
     "packed windows": _here(_packed),
     "packed windows, 2 beams": _here(_packed, beam_size=2),
     "packed windows, padded to 30 s": _here(_packed, shortest=30),

@@ -82,7 +82,7 @@ def of_a_folder(folder: Path) -> list[Recording]:
             raise ValueError(f"{sound.name} needs {text.name} with what is said, one line a segment.")
         found.append(
             Recording(
-                kind, language, "a person, not shipped", read(sound), [line for line in lines if line.strip()]
+                kind, language, "people, not shipped", read(sound), [line for line in lines if line.strip()]
             )
         )
     if not found:

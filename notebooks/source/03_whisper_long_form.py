@@ -1066,7 +1066,7 @@ pd.DataFrame(rows).set_index("method")
 # recording:
 #
 # - *book*: the audiobook above, as it is offline;
-# - *calls*: 100 s of bank customers' short sentences with pauses of a second, also synthetic voices;
+# - *calls*: bank customers' short sentences with pauses of a second, also synthetic voices;
 # - *commands*: short commands and sentences of people, English and French, joined with pauses of a second;
 # - *telephone*: prompts of telephone exchanges, spoken by people at 8 kHz (English, French, Spanish), joined
 #   in the same way;
@@ -1213,7 +1213,7 @@ pd.DataFrame(rows).set_index("change")
 # **A detector can lose speech.** Look at the column *calls.en*: with faster-whisper's VAD two thirds of the
 # words are gone. At its default threshold of 0.5 the detector keeps 22 s of these 100 s; at 0.35, which the
 # packed windows use, 82 s. Nothing in the text shows it, but its length does. On people's commands the VAD
-# loses some words as well, and windows cut by it lose more; on telephone prompts neither matters.
+# loses some words as well, and windows cut by it lose more; on telephone prompts little changes.
 #
 # The settings of the packed windows were chosen on the book and on these very commands; telephone and reading
 # were new to them.
@@ -1235,17 +1235,17 @@ pd.DataFrame(rows).set_index("change")
 #
 # **What to take:**
 #
-# - On a CPU, where time or money counts: OpenVINO GenAI. In this table it is as fast as our packed windows,
-#   needs no detector and no settings, and made no more errors.
+# - On a CPU, where time or money counts: OpenVINO GenAI. It is the fastest on the book, needs no detector and
+#   no settings, and its errors cannot be told from those of our packed windows (last row of the pairs).
 # - On a CPU, with what is installed here: faster-whisper, one window after another. It has a time for every
 #   sentence.
 # - With Transformers alone: the pipeline with `return_timestamps=True`, greedy. Chunks are for CTC models.
 # - `longform.transcribe` shows what windows, padding and batches are worth.
 # - On a GPU: run this lesson there and read the table measured there. We have not measured one.
 #
-# In each case say the language, and check the method on a few minutes of your own recordings, reading the text
-# while you listen. Where there are long pauses a VAD helps, but compare the number of words with and without
-# it.
+# In each case say the language, and check the method on a few minutes of your own recordings, reading the
+# text while you listen. Where there are long pauses a VAD helps, but compare the number of words with and
+# without it.
 #
 # bfloat16 halves the memory of the weights compared with float32. Whether it also saves time depends on the
 # processor: compare its row. `torch.compile` first writes and compiles code for a model, and may do so again
