@@ -1124,7 +1124,7 @@ pd.DataFrame(rows).set_index("method")
 # %% tags=["nbval-check-output"]
 panels = plots.axes(rows=2, columns=2, height=2.3, sharex=True).ravel()
 families = {"Transformers": "o", "faster-whisper": "s", "packed windows": "^", "OpenVINO": "D", "": "v"}
-seen = []
+seen = []  # name of the recording, family of the method, seconds, WER
 for ax, name in zip(panels, ("book.es", "commands.en", "telephone.en", "reading.en"), strict=True):
     for method, found in bench["methods"].items():
         if name in found:
@@ -1137,8 +1137,7 @@ for ax, name in zip(panels, ("book.es", "commands.en", "telephone.en", "reading.
     ax.set(title=name, xscale="log", ylim=(0, 32), ylabel="WER (%)")
     ax.set_xticks([1, 2, 5, 10, 20, 50], [1, 2, 5, 10, 20, 50])
     ax.minorticks_off()
-for ax in panels[2:]:
-    ax.set_xlabel("seconds for a minute of sound")
+panels[3].set_xlabel("seconds for a minute of sound")
 panels[0].figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
 seen = pd.DataFrame(seen, columns=["name", "family", "seconds", "WER"])
 panels_say = "; ".join(
@@ -1153,38 +1152,34 @@ show.figure(panels[0].figure, alt)
 # Lower left is better. Now pairs of rows that differ in one thing. The interval of the difference in WER is
 # drawn over segments that both methods heard, as above.
 
-# %% tags=["nbval-check-output", "report"]
-FAST, PIPE = "faster-whisper", "Transformers"
+# %% tags=["nbval-check-output"]
+FAST, PIPE, OPEN = "faster-whisper", "Transformers", "OpenVINO GenAI"
+CHUNKS, WINDOWS = f"{PIPE}, chunks, batch", f"{FAST}, VAD windows, batch"
 pairs = {
-    "beams: 5 → 1, chunks": (f"{PIPE}, chunks, batch 8, 5 beams", f"{PIPE}, chunks, batch 8"),
-    "batch: 1 → 8, chunks": (f"{PIPE}, chunks, batch 1", f"{PIPE}, chunks, batch 8"),
-    "attention: eager → sdpa": (f"{PIPE}, chunks, batch 8, eager attention", f"{PIPE}, chunks, batch 8"),
-    "numbers: float32 → bfloat16": (f"{PIPE}, chunks, batch 8", f"{PIPE}, chunks, batch 8, bfloat16"),
-    "chunks: with time stamps": (f"{PIPE}, chunks, batch 8", f"{PIPE}, chunks, batch 8, time stamps"),
-    "chunks → sequential": (f"{PIPE}, chunks, batch 8, time stamps", f"{PIPE}, sequential"),
+    "beams: 5 → 1, chunks": (f"{CHUNKS} 8, 5 beams", f"{CHUNKS} 8"),
+    "batch: 1 → 8, chunks": (f"{CHUNKS} 1", f"{CHUNKS} 8"),
+    "attention: eager → sdpa": (f"{CHUNKS} 8, eager attention", f"{CHUNKS} 8"),
+    "numbers: float32 → bfloat16": (f"{CHUNKS} 8", f"{CHUNKS} 8, bfloat16"),
+    "chunks: with time stamps": (f"{CHUNKS} 8", f"{CHUNKS} 8, time stamps"),
+    "chunks → sequential": (f"{CHUNKS} 8, time stamps", f"{PIPE}, sequential"),
     "library: Transformers → faster-whisper": (f"{PIPE}, sequential", f"{FAST} float32, sequential"),
     "library: Transformers → ONNX Runtime": (f"{PIPE}, sequential", "ONNX Runtime float32, sequential"),
     "numbers: float32 → int8": (f"{FAST} float32, sequential", f"{FAST}, sequential"),
-    "numbers: float32 → int8, OpenVINO": (
-        "OpenVINO GenAI float32, sequential",
-        "OpenVINO GenAI, sequential",
-    ),
+    "numbers: float32 → int8, OpenVINO": (f"{OPEN} float32, sequential", f"{OPEN}, sequential"),
     "beams: 1 → 5": (f"{FAST}, sequential", f"{FAST}, sequential, 5 beams"),
     "VAD before the windows": (f"{FAST}, sequential", f"{FAST}, sequential, VAD"),
-    "windows of the VAD, no context": (
-        f"{FAST}, sequential, VAD",
-        f"{FAST}, VAD windows, batch 1, time stamps",
-    ),
-    "no time stamps": (f"{FAST}, VAD windows, batch 1, time stamps", f"{FAST}, VAD windows, batch 1"),
-    "batch: 1 → 16": (f"{FAST}, VAD windows, batch 1", f"{FAST}, VAD windows, batch 16"),
+    "windows of the VAD, no context": (f"{FAST}, sequential, VAD", f"{WINDOWS} 1, time stamps"),
+    "no time stamps": (f"{WINDOWS} 1, time stamps", f"{WINDOWS} 1"),
+    "batch: 1 → 16": (f"{WINDOWS} 1", f"{WINDOWS} 16"),
     "padding: 30 s → 12 s or more": ("packed windows, padded to 30 s", "packed windows"),
     "beams: 1 → 2": ("packed windows", "packed windows, 2 beams"),
     "faster-whisper → packed windows": (f"{FAST}, sequential", "packed windows"),
-    "faster-whisper → OpenVINO": (f"{FAST}, sequential", "OpenVINO GenAI, sequential"),
-    "OpenVINO → packed windows, 2 beams": ("OpenVINO GenAI, sequential", "packed windows, 2 beams"),
+    "faster-whisper → OpenVINO": (f"{FAST}, sequential", f"{OPEN}, sequential"),
+    "OpenVINO → packed windows, 2 beams": (f"{OPEN}, sequential", "packed windows, 2 beams"),
 }
+print(f"{len(pairs)} pairs")
 
-
+# %% tags=["nbval-check-output", "report"]
 def difference(before, after, names):
     """Difference of two methods' WER on some recordings in points, and its interval, as one text."""
     errors = [np.concatenate(measured(method, names, "errors")) for method in (before, after)]
