@@ -53,8 +53,8 @@ wheel: weights ## the wheel that the set-up cell installs on Colab, for a releas
 	rm -rf build/lib
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
-bench: weights ## the stored tables of lessons 3, 5 and 7, each method in a process of its own
-	$(BIN)/python -m tools.bench $(METHODS)
+bench: weights ## the stored tables of lessons 3, 5 and 7 (RECORDINGS=folder ENGINES=folder for lesson 3)
+	$(BIN)/python -m tools.bench $(METHODS) $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(if $(ENGINES),--engines $(ENGINES))
 	$(BIN)/python -m tools.bench_training $(WAYS)
 	$(BIN)/python -m tools.bench_ctc $(RUNS)
 
