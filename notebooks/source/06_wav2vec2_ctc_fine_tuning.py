@@ -912,9 +912,9 @@ from scipy.signal import butter, sosfiltfilt
 from torchaudio.functional import mu_law_decoding, mu_law_encoding
 
 
-def telephone(sound):
-    """What a line leaves of a sound, (samples,) at 16 kHz: 300 to 3,400 Hz at 8 kHz, 8 bits (mu-law)."""
-    band = butter(4, (300, 3400), "bandpass", fs=16_000, output="sos")
+def telephone(sound, low=300, high=3400):
+    """What a line leaves of a sound, (samples,) at 16 kHz: `low` to `high` Hz at 8 kHz, 8 bits (mu-law)."""
+    band = butter(4, (low, high), "bandpass", fs=16_000, output="sos")
     narrow = soxr.resample(sosfiltfilt(band, sound), 16_000, 8_000)
     peak = np.abs(narrow).max()
     coded = mu_law_decoding(mu_law_encoding(torch.tensor(narrow / peak), 256), 256).numpy() * peak
@@ -988,10 +988,9 @@ def babble(voices, drawn):
     return sum(np.resize(voice / np.sqrt(np.mean(voice**2)), longest) for voice in four)
 
 
-def vary(sound, voices, drawn):
-    """A sound, (samples,), up to 10 % faster or slower, with `voices` 5 to 20 dB quieter."""
-    paced = soxr.resample(sound, 16_000 * drawn.uniform(0.9, 1.1), 16_000)
-    return mix(paced, babble(voices, drawn), drawn.uniform(5, 20))
+def pace(sound, drawn):
+    """A sound, (samples,), played up to 10 % faster or slower; its pitch changes with it."""
+    return soxr.resample(sound, 16_000 * drawn.uniform(0.9, 1.1), 16_000).astype(np.float32)
 
 
 # %%
