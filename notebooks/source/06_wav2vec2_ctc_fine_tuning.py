@@ -1056,8 +1056,8 @@ bench = json.loads((catalog.asset("bench") / "ctc_augmentation.json").read_text(
 spoken, errors = np.array(bench["words"]), bench["errors"]
 print(f"stored: {bench['machine']}, {bench['date']}; {bench['calls']} calls, {bench['steps']} steps of 8")
 print(f"judged on {len(spoken)} calls of {len(bench['test callers'])} pairs of callers, {spoken.sum()} words")
-sums = pd.DataFrame({way: {test: sum(wrong) for test, wrong in tests.items()} for way, tests in errors.items()})
-(sums.T / spoken.sum()).map("{:.1%}".format).rename_axis("augmentation")
+sums = pd.DataFrame(errors).map(sum).T  # word errors: ways by tests
+(sums / spoken.sum()).map("{:.1%}".format).rename_axis("augmentation")
 
 # %% [markdown]
 # And the change against *nothing*, in points, with its 95 % interval by paired bootstrap over the calls.
