@@ -69,6 +69,7 @@ def test_diff_as_text():
         "3 edits for 6 words",
     ]
     assert "1 edit for 1 words" in str(diff("a", "b"))
+    assert "missing" not in diff("a", "b").html and "too many" not in diff("a", "b").html
 
 
 def test_diff_compares_normalised_and_shows_as_written():
