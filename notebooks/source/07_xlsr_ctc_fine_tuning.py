@@ -97,10 +97,10 @@ with checking("7.1", "pick the true sound"):
 # | who reads | people, in Turkish (FLEURS) | voices made for **Hindi, Portuguese and Italian** |
 # | an error rate is of | read sentences of this kind | these five voices, not Turkish speech |
 #
-# So **Turkish is not new** to either encoder; only the letters are new. This lesson does not show how to
-# train on a language that was absent from pre-training. It shows how to train an encoder that was
-# pre-trained on a language to write it. Offline, even the text is not new. Compare the rows of a table
-# below with one another, and quote none of them as a result for Turkish.
+# So **Turkish is not new** to either encoder; only the output layer is new. This lesson does not show how to
+# train on a language that was absent from pre-training. It shows how to train an encoder that was pre-trained
+# on a language to write it. The offline encoder has even been trained with Turkish text. Compare the rows of
+# a table below with one another, and quote none of them as a result for Turkish.
 #
 # ## Letters by CTC
 
@@ -773,7 +773,7 @@ for name, text in {"our letter model": found[worst], "Whisper base, untouched": 
 # spread over many words or gathered in few. Below the table is the clip in which Whisper made the most word
 # errors. The conditions favour our model: it was trained on sentences of this kind (offline also on these
 # very voices), while Whisper was not adapted to them. And `clean` drops a number that Whisper writes in
-# digits, so it counts as missing.
+# digits; where the transcript has it in words, it counts as missing.
 #
 # Why train a letter model at all, when Whisper writes Turkish without a step of training? It is of use for
 # a language that Whisper was not trained on. A letter model also needs no decoder that writes token by
@@ -854,11 +854,11 @@ losses[losses["wrong"] > 0].sort_values("wrong", ascending=False).head(8)
 # space* that of the column before it.
 #
 # In the table, compare "wrong" with "in targets": a frequent letter is wrong often even if it is well learnt.
-# Some letters have a reason. *ğ* is hardly a sound of its own: it often only lengthens the vowel before it,
-# so there is little to be heard. Offline the voices add another: Hindi, Portuguese and Italian have no *ü*,
-# *ö* and *ı* as Turkish has them. And a rare letter has few examples to be learnt from (the counts stand
-# above). If many letters are missing, the training may have been too short: soon after the plateau the blank
-# is still the best token where the model is unsure.
+# For some letters there is a likely reason. *ğ* is hardly a sound of its own: it often only lengthens the
+# vowel before it, so there is little to be heard. Offline, the voices may be another: Hindi, Portuguese and
+# Italian have no *ü*, *ö* and *ı* as Turkish has them. And a rare letter has few examples to be learnt from
+# (the counts stand above). If many letters are missing, the training may have been too short: soon after the
+# plateau the blank is still the best token where the model is unsure.
 #
 # ### Exercise 7.5: lost letters (5 minutes)
 #
@@ -1047,8 +1047,9 @@ print(f"{(before - now).sum()} word errors fewer, of {len(needed)} words: better
 report(f"beam search with words, weight {weight}", helped)
 
 # %% [markdown]
-# If the interval holds 0, these clips do not show that the list helps; if not, it helps on sentences of this
-# kind. A list from a large Turkish text would know more of the words.
+# If the interval holds 0, these clips do not show that beam search with the list helps; if not, it helps on
+# sentences of this kind. Where the smallest weight tried is the best, a still smaller one may be better. A
+# list from a large Turkish text would know more of the words.
 #
 # ## Save, load, transcribe
 

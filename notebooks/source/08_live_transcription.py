@@ -622,8 +622,7 @@ print(table[["shown", "agreed"]].describe().loc[["50%", "max"]].round(1))
 #
 # Shorter steps confirm sooner and compute more. Do they also cost accuracy? A word that is confirmed early
 # was heard with less sound behind it. We try steps on these five sentences, which are our **validation** set;
-# the delay is the median until a word is confirmed, without computing, which another machine does in other
-# time.
+# the delay is the median until a word is confirmed, without computing, which differs from machine to machine.
 
 # %%
 import evaluate
@@ -774,7 +773,7 @@ for number in changed[:2]:
 # speech, so that no pause is left.
 #
 # **Before you run:** after 35 s of speech without a pause, how much sound does the buffer hold? (a) 35 s (b)
-# 30 s, the window (c) at most some 15 s.
+# 30 s, the window (c) little more than 15 s.
 
 # %% tags=["nbval-check-output"]
 where = catalog.data("facebook/multilingual_librispeech", "spanish")
@@ -972,15 +971,17 @@ page.stop()
 #
 # - The step was looked at on five sentences by one reader. One word is more than a point there: a curve over
 #   so few words shows the delay well and the WER badly.
-# - Live and offline were compared on clips that nothing was chosen on, paired. Offline the voices are
-#   synthetic and read evenly. People who hesitate, correct themselves or talk over each other are harder,
-#   for the pauses most of all.
+# - Live and offline were compared on clips that nothing was chosen on, paired. Without the Hub, these clips
+#   are read by synthetic voices, and evenly. People who hesitate, correct themselves or talk over each other
+#   are harder; that was not measured.
 # - `pause`, `longest` and the limit of voice activity were set by hand, on other recordings of people, and
-#   not tuned. In a noisy room the limit matters most.
+#   not tuned. In a noisy room, check the limit first.
 # - Memory was measured once, with the page and Whisper base in int8, over forty minutes of the clips. The
-#   cell below prints it. It rises, most of all in the first twenty minutes; longer talks were not tried.
-# - The delay counts from the end of a word, which alignment knows to about a tenth of a second. It leaves out
-#   the browser: a quarter of a second until a piece is full, and the way to the kernel.
+#   cell below prints it. It rises, most of all between minutes 10 and 20, and it was still rising after 30;
+#   longer talks were not tried.
+# - The delay counts from the end of a word, which alignment knows to about a tenth of a second. It includes
+#   the wait until a piece of a quarter of a second is full. It leaves out the browser and the way to the
+#   kernel.
 
 # %% tags=["nbval-check-output"]
 stored = json.loads((catalog.asset("bench") / "live_memory.json").read_text(encoding="utf-8"))
