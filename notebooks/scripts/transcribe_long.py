@@ -18,6 +18,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("recordings", type=Path, help="a recording, or a folder with recordings")
 parser.add_argument("--model", default="large-v3-turbo", help="size, name on the Hub, or a folder")
 parser.add_argument("--language", help="such as es; without it each recording's is detected")
+parser.add_argument("--vad", action="store_true", help="skip what is not speech; it may cut speech off too")
 options = parser.parse_args()
 
 
@@ -48,7 +49,7 @@ for path in found[process.process_index :: process.num_processes]:
     if text.exists():
         continue
     try:
-        segments, _ = model.transcribe(str(path), language=options.language, vad_filter=True)
+        segments, _ = model.transcribe(str(path), language=options.language, vad_filter=options.vad)
         segments = list(segments)
     except Exception as error:
         print(f"{path}: not transcribed ({error})", file=sys.stderr)

@@ -646,20 +646,23 @@ print("Intervals that contain 0, so no clear difference:", ", ".join(unclear) or
 
 # %% [markdown]
 # **Transfer.** "From scratch" and "fine-tuned" are the same network, trained on the same reviews by the same
-# rule. They differ in one thing: where their weights began. Their difference is what pretraining is worth
-# under this rule. It is not what fine-tuning gains over nothing: for that, compare with the majority class.
-# (A model that has learnt nothing often gives the same label to every review. It then scores as much as the
-# majority class, or less if that label is the rarer one.)
+# rule. We set one thing differently: where their weights began. (The rule may also stop them at different
+# steps, and the learning rate suits fine-tuning.) Their difference is what pretraining is worth under this
+# rule. It is not what fine-tuning gains over nothing: for that, compare with the majority class. (A model
+# that has learnt nothing often gives the same label to every review. It then scores as much as the majority
+# class, or less if that label is the rarer one.)
 #
-# **Freezing** saves time, because the body runs once for each review and no gradient is computed for it. How
-# good it is depends on the vector: compare the two rows of the frozen body. If the interval of a row contains
-# 0, this test shows no clear difference to full fine-tuning, and the times printed above show what each of
-# the two cost. More test reviews could show a difference.
+# **Freezing** can save time: no gradient is computed for the body, and its vectors can be kept and used
+# again. How good it is depends on the vector: compare the two rows of the frozen body. If the interval of a
+# row contains 0, this test shows no clear difference to full fine-tuning, and the times printed above are a
+# rough guide: fine-tuning's include evaluation and saving, the frozen body's include the test reviews but not
+# the logistic regression. More test reviews could show a difference.
 #
 # ## How little data is enough?
 #
-# Labels are the expensive part. What do 50 reviews give, what 200? Each size is trained by the same rule:
-# until the validation accuracy no longer rises, or until `STEPS` steps are done.
+# Labels are the expensive part. What do 50 reviews give, what 200? (Each way also uses the 200 validation
+# labels, to choose `C` or the state. With 50 labels in all you would not have these.) Each size is trained by
+# the same rule: until the validation accuracy no longer rises, or until `STEPS` steps are done.
 #
 # ### Exercise 4.3: predict the curve (3 minutes)
 #
@@ -743,9 +746,10 @@ print(f"The run with {len(train):,} reviews ended after {epochs:.1f} epochs", en
 print("." if epochs >= 1 else ": it has not even seen every review once, and more steps may help it.")
 
 # %% [markdown]
-# Before you collect more data, draw this curve for your task: where it is still rising, more labels pay. Draw
-# the cheap methods too: they show what the expensive one gains. A point below the grey line is worse than a
-# constant answer.
+# Before you collect more data, draw this curve for your task: where it is still rising, more labels pay. A
+# flat end says little if `STEPS` stopped the last run before it had seen every review once: then the number
+# of epochs changed too. Draw the cheap methods too: they show what the expensive one gains. A point below the
+# grey line is worse than a constant answer.
 #
 # ### Few reviews, seen often
 #
