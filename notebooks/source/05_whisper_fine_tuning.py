@@ -16,7 +16,7 @@ course.start("05")
 # `reports/`. Two files may lie beside them: `terms.txt`, the words that matter, one a line, and `voices.csv`
 # (columns `number,voice`), who speaks in which clip.
 
-# %%
+# %% tags=["data"]
 import tempfile
 from pathlib import Path
 
@@ -50,12 +50,12 @@ def write_folder(rows, folder):
     return folder
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 import shutil
 
 from datasets import Audio, load_dataset
 
-from helpers import catalog
+from helpers import catalog, corpus
 
 ours = folder.parent == Path(runs.name)  # the course's corpus, not yours
 shipped = load_dataset(**catalog.data("french-medical"), split="train")
@@ -75,8 +75,6 @@ print((folder / "reports" / files[0]).read_text(encoding="utf-8"))
 # mistakes:
 
 # %% tags=["nbval-check-output"]
-from helpers import corpus
-
 broken = write_folder(shipped.select(range(4)), Path(tempfile.mkdtemp(dir=runs.name)) / "broken")
 (broken / "audio" / "001.ogg").unlink()
 (broken / "audio" / "002.ogg").write_bytes(b"not a sound")
@@ -132,7 +130,7 @@ def set_aside(numbers, voices):
     return [p for p in places if not held[p]], [p for p in places if held[p]][:24], voice
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 import pandas as pd
 from datasets import DatasetDict, Features, Value
 
@@ -166,7 +164,7 @@ print({name: part.num_rows for name, part in parts.items()}, f"{len(unheard)} te
 # sentences**: 32 to see what is lost, 32 to mix into the training, 16 to choose by. (For another language you
 # would need such sentences of your own; without them the lesson leaves everyday speech out.)
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 if language == "french":
     everyday = load_dataset(**catalog.data("french-everyday"), split="train", cache_dir=runs.name)
     readers = voices_of(catalog.asset("french-everyday") / "voices.csv")
@@ -186,7 +184,7 @@ print({name: part.num_rows for name, part in parts.items()})
 # **Before you run:** declared as 8 kHz, the clip sounds (a) slow and low (b) fast and high (c) muffled, at
 # the right speed (d) not at all, there is an error.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 from IPython.display import display
 
 from helpers import audio, players
@@ -214,7 +212,7 @@ for rate, what in ((16_000, "as recorded"), (8_000, "declared as 8 kHz"), (32_00
 # seconds. A shorter clip is filled up with silence, and a longer one is cut, so `corpus.pairs` refuses clips
 # of more than 30 s.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 from transformers import WhisperProcessor
 
 from helpers import plots, show
@@ -290,7 +288,7 @@ def prepare_dataset(row):
     return row
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 data = parts.map(prepare_dataset, remove_columns="audio")
 data = data.with_format("torch", columns=["input_features"], output_all_columns=True)
 row = data["test"][0]
@@ -332,7 +330,7 @@ class DataCollatorSpeechSeq2Seq:
         return batch
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 from transformers import WhisperConfig
 
 config = WhisperConfig.from_pretrained(checkpoint)
@@ -508,7 +506,7 @@ def prompt_of(terms, room=200):
     return text
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["data", "nbval-check-output"]
 terms_file = folder / "terms.txt"
 terms = terms_file.read_text(encoding="utf-8").splitlines() if terms_file.is_file() else []
 sentences = {name: normalised(data[name]["sentence"]) for name in ("train", "test")}
@@ -639,18 +637,19 @@ if device == "cuda":
 
 # %% tags=["tested"]
 def few_steps(model, rows, collate, steps, learning_rate=1e-5, checkpointing=None):
-    """A trainer for a few steps of four clips, without evaluation.
+    """A trainer for a few steps of four clips, without evaluation; warm-up over the first tenth.
 
     Args:
         model: what is trained, in place.
         rows: a mapped data set, or a list of rows, as `collate` takes them.
         collate: makes a batch of rows.
         steps: how many.
-        learning_rate: the highest; it falls linearly from there.
+        learning_rate: the highest; it then falls linearly to 0.
         checkpointing: True throws activations away and computes them again.
     """
     arguments = Seq2SeqTrainingArguments(
         output_dir=tempfile.mkdtemp(dir=runs.name), max_steps=steps, seed=42, learning_rate=learning_rate,
+        warmup_steps=steps // 10,
         per_device_train_batch_size=4, gradient_checkpointing=checkpointing, fp16=device == "cuda",
         label_names=["labels"], logging_steps=max(1, steps // 4), save_strategy="no", report_to="none",
         disable_tqdm=False, dataloader_pin_memory=False,
