@@ -17,7 +17,6 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import date
 from importlib import metadata
@@ -71,15 +70,15 @@ def measure(way: str) -> dict:
     """Train in one way in this process; encoding the clips counts as training where it replaces it."""
     names = lesson()
     data, steps, encoding = names["data"], STEPS, 0.0
-    stored = json.loads(STORES["training"].read_text(encoding="utf-8"))["ways"] if "equal" in way else {}
     if way.startswith("encoder once"):
         begin = time.perf_counter()
         encode(names, "train")
         encoding = time.perf_counter() - begin
         prepared = names["on_states"]()
-        if stored:
-            pace = 4 / stored["encoder once"]["samples a second"]
-            steps = int((60 * stored["all weights"]["minutes"] - encoding) / pace)
+        if "equal" in way:
+            known = stored_ways()
+            pace = 4 / known["encoder once"]["samples a second"]
+            steps = int((60 * known["all weights"]["minutes"] - encoding) / pace)
     elif way == "LoRA":
         prepared = names["with_lora"]()
     else:
@@ -159,8 +158,8 @@ def portions(names: dict):
             names["baseline"] = by_shares(names, model, {}, (0,))[0]
         found, texts = figures(names, model, "test", "everyday")
         words = [len(text.split()) for text in names["normalised"](names["targets"]["test"])]
-        pairs = zip(names["targets"]["test"], texts, strict=True)
-        wrong = [count * names["normalised_wer"]([a], [b]) for count, (a, b) in zip(words, pairs, strict=True)]
+        pairs = zip(words, names["targets"]["test"], texts, strict=True)
+        wrong = [count * names["normalised_wer"]([a], [b]) for count, a, b in pairs]
         drawn = np.random.default_rng(0).integers(len(words), size=(1000, len(words)))
         rates = np.array(wrong)[drawn].sum(axis=1) / np.array(words)[drawn].sum(axis=1)
         said = names["normalised"]([names["data"]["train"]["sentence"][int(place)] for place in some])
@@ -174,39 +173,48 @@ def portions(names: dict):
         } | found
 
 
+def stored_ways() -> dict:
+    """The ways that were measured before, by name."""
+    if not STORES["training"].exists():
+        return {}
+    return json.loads(STORES["training"].read_text(encoding="utf-8"))["ways"]
+
+
 def store(part: str, more: dict) -> None:
+    packages = ("torch", "transformers", "peft")
     head = {
         "machine": cpu_name() + f", threads: {os.environ.get('OMP_NUM_THREADS', 'all')}",
         "date": date.today().isoformat(),
-        "versions": ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "peft")),
+        "versions": ", ".join(f"{name} {metadata.version(name)}" for name in packages),
     }
     STORES[part].write_text(json.dumps(head | more, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", default=["ways", "sweep", "data"], help="ways, sweep, data; none: all")
+    all_parts = ["ways", "sweep", "data"]
+    parser.add_argument("parts", nargs="*", default=all_parts, help="ways, sweep, data; none: all")
     parser.add_argument("--way", action="append", choices=WAYS, help="measure this way only")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if unknown := set(arguments.parts) - {"ways", "sweep", "data"}:
-        parser.error(f"unknown {unknown}: choose of ways, sweep, data")
+    if unknown := set(arguments.parts) - set(all_parts):
+        parser.error(f"unknown {unknown}: choose of {', '.join(all_parts)}")
     if arguments.here:
         print(json.dumps(measure(arguments.way[0])))
         return 0
     if "ways" in arguments.parts:
-        known = json.loads(STORES["training"].read_text(encoding="utf-8"))["ways"] if STORES["training"].exists() else {}
+        known = stored_ways()
         for way in arguments.way or WAYS:
             command = [sys.executable, "-m", "tools.bench_training", "ways", "--way", way, "--here"]
             result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             known[way] = json.loads(result.stdout.splitlines()[-1])
             print(f"{way}: {known[way]}", flush=True)
             store("training", {"ways": {name: known[name] for name in WAYS if name in known}})
-    rest = [(part, measured) for part, measured in (("sweep", sweep), ("data", portions)) if part in arguments.parts]
+    rest = {part: {"sweep": sweep, "data": portions}[part] for part in arguments.parts if part != "ways"}
     if rest:
         names = lesson()
         encode(names, *names["data"])
-    for part, measured in rest:
+    for part, measured in rest.items():
         rows = []
         for row in measured(names):
             rows.append(row)

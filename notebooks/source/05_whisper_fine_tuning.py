@@ -452,8 +452,7 @@ with checking("5.2", "a collator with a mistake"):
 # %% [markdown]
 # `bos_token_id` of Whisper is 50257, the end of a text, and no label begins with it. So nothing was cut, and
 # the model saw the start token twice in training, but once when it writes.
-
-# %% [markdown]
+#
 # ## What we will judge by
 #
 # **WER** and **CER** count every word and letter; they are taken after normalising both sides, and `WER, as
@@ -466,6 +465,8 @@ with checking("5.2", "a collator with a mistake"):
 
 # %% tags=["tested"]
 import re
+from functools import partial
+from itertools import accumulate, takewhile
 
 import evaluate
 import numpy as np
@@ -494,16 +495,11 @@ def occurrences(term, sentences):
     return sum(len(pattern.findall(sentence)) for sentence in sentences)
 
 
-# %% tags=["tested"]
 def prompt_of(terms, room=200):
     """The terms, in order, that fit into a prompt of so many tokens, joined by commas."""
-    text = ""
-    for term in terms:
-        longer = f"{text}, {term}" if text else term
-        if len(processor.tokenizer(longer, add_special_tokens=False).input_ids) > room:
-            break
-        text = longer
-    return text
+    lists = accumulate(terms, "{}, {}".format)
+    tokens = partial(processor.tokenizer, add_special_tokens=False)
+    return max(takewhile(lambda text: len(tokens(text).input_ids) <= room, lists), key=len, default="")
 
 
 # %% tags=["data", "nbval-check-output"]
@@ -677,6 +673,9 @@ print(f"{4 * LIVE / seconds:.2f} samples a second: 700 steps of 16 clips would t
 # because they add a table of 1,500 **positions** to the sound, 50 a second. The first seconds have the
 # same positions in a window of any length. So we shorten the table to the longest clip, and cut the
 # padding off the picture.
+#
+# The collator for the stored states differs in what it puts in place of the sound. Transformers takes
+# encoder states under the name `encoder_outputs`, in training and in `generate`.
 
 
 # %% tags=["tested"]
@@ -709,21 +708,6 @@ def encode(encoder, rows, batch_size=4):
     return encoded
 
 
-# %% tags=["nbval-check-output"]
-from math import ceil
-
-longest = max(max(part["seconds"]) for part in data.values())
-SECONDS = min(30, ceil(longest) + 1)
-encoder = short_encoder(SECONDS)
-with course.timed("encoding every clip once", sum(sum(part["seconds"]) for part in data.values())):
-    encoded = {name: encode(encoder, part) for name, part in data.items()}
-shape = tuple(encoded["test"][0]["encoder_outputs"].shape)
-print(f"longest clip {longest:.1f} s; windows of {SECONDS} s; {shape} = (states, width): 50 states a second")
-
-# %% [markdown]
-# The collator for such rows differs in what it puts in place of the sound. Transformers takes encoder states
-# under the name `encoder_outputs`, in training and in `generate`.
-
 # %% tags=["tested"]
 from accelerate.utils import send_to_device
 from transformers.modeling_outputs import BaseModelOutput
@@ -754,11 +738,22 @@ def transcribe(model, rows, collate, batch_size=24, **options):
     return texts
 
 
+# %% tags=["nbval-check-output"]
+from math import ceil
+
+longest = max(max(part["seconds"]) for part in data.values())
+SECONDS = min(30, ceil(longest) + 1)
+encoder = short_encoder(SECONDS)
+with course.timed("encoding every clip once", sum(sum(part["seconds"]) for part in data.values())):
+    encoded = {name: encode(encoder, part) for name, part in data.items()}
+shape = tuple(encoded["test"][0]["encoder_outputs"].shape)
+print(f"longest clip {longest:.1f} s; windows of {SECONDS} s; {shape} = (states, width): 50 states a second")
+
 # %% [markdown]
 # ## Before training
 #
-# What does Whisper make of the reports as it is? Until the conversion at the end, every model in the
-# tables of results is judged on the same stored states.
+# What does Whisper make of the reports as it is? Until the conversion at the end, every model whose encoder
+# is the untouched one is judged on the same stored states.
 
 # %% tags=["nbval-check-output"]
 encoded_collator = DataCollatorEncoded(processor, config.decoder_start_token_id)
@@ -766,9 +761,9 @@ judged = [name for name in ("test", "everyday") if name in data]
 targets = {name: part["sentence"][:] for name, part in data.items()}
 
 
-def judge(model, **options):
+def judge(model, rows=encoded, collate=encoded_collator, **options):
     """The model's texts of the test set and the everyday sentences, and the figures of `report`."""
-    texts = {name: transcribe(model, encoded[name], encoded_collator, **options) for name in judged}
+    texts = {name: transcribe(model, rows[name], collate, **options) for name in judged}
     figures = report(targets["test"], texts["test"])
     if "everyday" in judged:
         figures["WER, everyday"] = normalised_wer(targets["everyday"], texts["everyday"])
@@ -783,11 +778,9 @@ def show_scores(scores):
          for name, row in rows.items()}, index=list(scores)).T  # fmt: skip
 
 
-scores = {}
+scores, untouched = {}, fresh_model()
 with course.timed("transcribing"):
-    before, scores["before"] = judge(fresh_model())
-
-# %% tags=["nbval-check-output"]
+    before, scores["before"] = judge(untouched)
 display(show_scores(scores))
 for index in range(2):
     display(show.diff(targets["test"][index], before["test"][index], code, title=f"clip {index}"))
@@ -802,13 +795,13 @@ for index in range(2):
 
 # %% tags=["nbval-check-output"]
 few = data["test"].select(range(min(4, len(data["test"]))))
-for seconds in (30, SECONDS):
+texts = {}
+for seconds, listener in {30: untouched.model.encoder, SECONDS: encoder}.items():
     with course.timed(f"{len(few)} clips in windows of {seconds} s"):
-        texts = transcribe(fresh_model(), encode(short_encoder(seconds), few), encoded_collator)
-    same = sum(map(str.__eq__, texts, before["test"]))
-    print(
-        f"WER {normalised_wer(targets['test'][: len(few)], texts):.1%}; {same} of {len(few)} texts as above"
-    )
+        texts[seconds] = transcribe(untouched, encode(listener, few), encoded_collator)
+    print(f"WER {normalised_wer(targets['test'][: len(few)], texts[seconds]):.1%}")
+same = sum(map(str.__eq__, texts[30], texts[SECONDS]))
+print(f"the same text in both: {same} of {len(few)}")
 
 # %% [markdown]
 # The encoder also attends to the silence, so the texts need not be the same without it. Models must therefore
@@ -829,7 +822,7 @@ if prompt:
     print(len(prompt.split(", ")), "terms:", prompt[:90], "…")
     prompt_ids = processor.get_prompt_ids(prompt, return_tensors="pt").to(device)  # (tokens,)
     with course.timed("transcribing with the prompt"):
-        prompted, scores["prompt"] = judge(fresh_model(), prompt_ids=prompt_ids)
+        _, scores["prompt"] = judge(untouched, prompt_ids=prompt_ids)
 else:
     print("No new terms in terms.txt, no prompt.")
 show_scores(scores)
@@ -843,8 +836,8 @@ show_scores(scores)
 # style of its prompt, and ours is a list without sentences.
 #
 # The prompt has room for few terms, and you must know them beforehand. For a meeting with ten names it
-# may be all you need. With faster-whisper it is one argument. Here is one clip, transcribed without the
-# prompt and with it. If the test set says a term of the prompt, this clip says one:
+# may be all you need. With faster-whisper it is one argument. Of the validation clips that say a listed
+# term we take six at the most, and show the one whose WER changes most:
 
 # %%
 from faster_whisper import WhisperModel
@@ -859,21 +852,34 @@ def padded(engine, clip, **options):
     return " ".join(segment.text.strip() for segment in segments)
 
 
-says = [
-    place for place, text in enumerate(sentences["test"]) if sum(occurrences(t, [text]) for t in in_prompt)
-]
-place = says[0] if says else 0
-clip = audio.read(parts["test"][place]["audio"])
 original = WhisperModel(catalog.model("Systran/faster-whisper-base"), device=device, compute_type="int8")
-display(players.listen(clip, 16_000, f"clip {place}"))
-for title, text in [("without a prompt", None), ("with the prompt", prompt)][: 1 + bool(prompt)]:
-    written = padded(original, clip, initial_prompt=text)
-    display(show.diff(targets["test"][place], written, code, title=title))
+said = normalised(targets["validation"])
+places = [place for place, text in enumerate(said) if any(occurrences(t, [text]) for t in in_prompt)][:6]
+pairs = {}
+for place in course.progress(places or [0], "with and without a prompt"):
+    clip = audio.read(parts["validation"][place]["audio"])
+    pairs[place] = [padded(original, clip, initial_prompt=text) for text in (None, prompt or None)]
+
+
+def gain(place):
+    """How much the prompt changes the WER of a clip."""
+    rates = [normalised_wer([targets["validation"][place]], [text]) for text in pairs[place]]
+    return rates[0] - rates[1]
+
+
+# %%
+place = max(pairs, key=lambda place: abs(gain(place)))
+changed = sum(first != second for first, second in pairs.values())
+print(f"{changed} of {len(pairs)} texts change with the prompt")
+clip = audio.read(parts["validation"][place]["audio"])
+display(players.listen(clip, 16_000, f"validation clip {place}"))
+for title, text in zip(("without a prompt", "with the prompt"), pairs[place], strict=True):
+    display(show.diff(targets["validation"][place], text, code, title=title))
 
 # %% [markdown]
-# The two texts may be the same, even where the clip says a listed term: a prompt makes its words more
-# likely, and does not force them. One clip does not show what a prompt is worth; the counts of the table
-# do.
+# This clip was picked because it changes most. Others may not change at all, even where they say a listed
+# term: a prompt makes its words more likely, and does not force them. What a prompt is worth, the counts of
+# the table show.
 #
 # ## Training on stored states
 #
@@ -999,31 +1005,6 @@ print(f"step {second.state.global_step}; best checkpoint: step {second.state.bes
 # Colab). The same figures are in the trainer's state:
 
 # %%
-history = [entry for entry in second.state.log_history if "step" in entry]
-
-
-def curve(name):
-    """{step: value} of a figure that the trainer logged."""
-    return {entry["step"]: entry[name] for entry in history if name in entry}
-
-
-left, right = plots.axes(1, 2, width=10, height=3)
-said = []
-for ax, name, label, colour in [(left, "loss", "training", plots.BLUE)] + [
-    (ax, f"eval_{part}_{figure}", part, colour)
-    for part, colour in zip(watched, (plots.ORANGE, plots.GREEN), strict=False)
-    for ax, figure in ((left, "loss"), (right, "wer"))
-]:
-    line = curve(name)
-    ax.plot(line.keys(), line.values(), "o-", color=colour, label=label)
-    said.append(f"{name} from {line[min(line)]:.2f} to {line[max(line)]:.2f}")
-left.set(xlabel="step", ylabel="loss", yscale="log")
-right.set(xlabel="step", ylabel="WER, validation", ylim=0)
-left.legend(frameon=False)
-show.figure(left.figure, alt=f"Lines over the steps: {', '.join(said)}.")
-
-
-# %%
 def validate(model):
     """The figures of `report` on the validation clips, and the WER on the everyday ones."""
     figures = report(targets["validation"], transcribe(model, encoded["validation"], encoded_collator))
@@ -1033,19 +1014,33 @@ def validate(model):
     return figures
 
 
-def loss(model, rows):
-    """The mean loss of the rows of `encode`, a number, without training."""
-    with torch.no_grad():
-        return model(**send_to_device(encoded_collator(rows), device)).loss.item()
+def curve(name):
+    """{step: value} of a figure that the trainer logged."""
+    return {entry["step"]: entry[name] for entry in second.state.log_history if name in entry}
 
 
-untouched = fresh_model()
 sweep = {0: validate(untouched)}  # share of new weights: figures
-table = {}
+curves = {"training, loss": curve("loss")}
 for part, name in zip(watched, ("WER", "WER, everyday"), strict=False):
-    table[f"{part}, loss"] = {0: loss(untouched, watched[part])} | curve(f"eval_{part}_loss")
-    table[f"{part}, WER"] = {0: sweep[0][name]} | curve(f"eval_{part}_wer")
-pd.DataFrame(table).rename_axis("step").round(3)
+    with torch.no_grad():
+        start = untouched(**send_to_device(encoded_collator(watched[part]), device)).loss.item()
+    curves[f"{part}, loss"] = {0: start} | curve(f"eval_{part}_loss")
+    curves[f"{part}, WER"] = {0: sweep[0][name]} | curve(f"eval_{part}_wer")
+
+# %%
+left, right = plots.axes(1, 2, width=10, height=3)
+colours = {"training": plots.BLUE, "reports": plots.ORANGE, "everyday": plots.GREEN}
+for name, line in curves.items():
+    part, figure = name.split(", ")
+    ax = left if figure == "loss" else right
+    ax.plot(line.keys(), line.values(), "o-", color=colours[part], label=part)
+rates = [rate for name, line in curves.items() if name.endswith("WER") for rate in line.values()]
+left.set(xlabel="step", ylabel="loss", yscale="log")
+right.set(xlabel="step", ylabel="WER, validation", ylim=(0, 1.1 * max(rates)))
+left.legend(frameon=False)
+said = [f"{name} from {line[min(line)]:.2f} to {line[max(line)]:.2f}" for name, line in curves.items()]
+show.figure(left.figure, alt=f"Lines over the steps: {', '.join(said)}.")
+pd.DataFrame(curves).drop(columns="training, loss").dropna().rename_axis("step").round(3)
 
 # %% [markdown]
 # The learning rate is small during warm-up: 12 steps here, 500 in the recipe. The first point of the
@@ -1090,7 +1085,7 @@ def best_share(sweep):
 
 
 # %%
-old = fresh_model().state_dict()
+old = untouched.state_dict()
 for share in (0.4, 0.7, 1):
     model.load_state_dict(mean_of_weights(old, weights, share))
     sweep[share] = validate(model)
@@ -1107,6 +1102,59 @@ for share, point in points.items():
 ax.set(xlabel=f"{x} (%), validation", ylabel=f"{y}, written right" if y == "trained terms" else f"{y} (%)")
 steps = ", ".join(f"{share:.0%}: {point[0]:.1f} and {point[1]:.0f}" for share, point in points.items())
 show.figure(ax.figure, alt=f"{y} against {x} on the validation clips. Share of the new weights: {steps}.")
+
+# %% [markdown]
+# ### And the learning rate, the number of steps?
+#
+# They are chosen in the same way, on the validation clips, and before the test clips are heard. A training
+# for each rate and each number of steps takes too long for a lesson. `make bench` did it on the machine
+# and the day that are named, with our clips. Every training has its own schedule: its rate falls to 0 at
+# its own last step. Read at step 120, a training of 240 steps would be in the middle of its descent. Each
+# row of the table is a training at its best share; each line of the figure is one, its points are shares.
+
+# %% tags=["nbval-check-output"]
+import json
+
+
+def stored(part):
+    """What `make bench` measured, from whisper_{part}.json; says where and when."""
+    bench = json.loads((catalog.asset("bench") / f"whisper_{part}.json").read_text(encoding="utf-8"))
+    print(f"{bench['machine']}, {bench['date']}, {bench['versions']}")
+    return bench
+
+
+start, *trainings = [
+    row | {"shares": {float(share): figures for share, figures in row["shares"].items()}}
+    for row in stored("sweep")["rows"]
+]
+table = []
+for row in trainings:
+    share = best_share(start["shares"] | row["shares"])
+    figures = (start["shares"] | row["shares"])[share]
+    right, of = figures["trained terms"]
+    table.append({"steps": row["steps"], "rate": f"{row['rate']:.0e}", "share": f"{share:.0%}",
+                  "WER": f"{figures['WER']:.1%}", "trained terms": f"{right} of {of}",
+                  "WER, everyday": f"{figures['WER, everyday']:.1%}"})  # fmt: skip
+pd.DataFrame(table).set_index(["steps", "rate"])
+
+# %%
+axes = plots.axes(1, len({row["steps"] for row in trainings}), width=10, height=3, sharex=True, sharey=True)
+colours = dict(zip(sorted({row["rate"] for row in trainings}), plots.PALETTE, strict=False))
+said = []
+for ax, steps in zip(axes, sorted({row["steps"] for row in trainings}), strict=True):
+    for row in [row for row in trainings if row["steps"] == steps]:
+        shares = start["shares"] | row["shares"]
+        points = [(100 * f["WER, everyday"], f["trained terms"][0]) for _, f in sorted(shares.items())]
+        ax.plot(*zip(*points, strict=True), "o-", color=colours[row["rate"]], label=f"{row['rate']:.0e}")
+        wer, right = points[-1]
+        said.append(f"{steps} steps at {row['rate']:.0e} end at {right} terms and {wer:.1f} %")
+    ax.set(title=f"{steps} steps", xlabel="WER, everyday (%)")
+axes[0].set(ylabel="trained terms, written right")
+axes[0].legend(frameon=False)
+show.figure(
+    axes[0].figure,
+    alt=f"Trained terms against everyday WER on the validation clips, shares 0 to 1: {'; '.join(said)}.",
+)
 
 # %% [markdown]
 # ### Exercise 5.4: choose the share (5 minutes)
@@ -1178,7 +1226,7 @@ print(
 )
 after, scores["trained"] = judge(model)
 if device == "cuda":
-    _, scores["the recipe"] = judge(plain.model)
+    _, scores["the recipe"] = judge(plain.model, data, collator)
 show_scores(scores)
 
 # %%
@@ -1206,9 +1254,42 @@ if ours:
 # Fine-tuning teaches above all the words that the training clips say. For the new terms that the prompt
 # lists, compare the columns `prompt` and `trained`. For a few new words a prompt is cheaper; for many
 # words that your recordings say, train. For words that are in neither, add recordings that say them. The
-# row `WER, everyday` shows what everyday French loses. On a GPU there is also the column `the recipe`: its
-# decoder is judged on the states of the untouched encoder, not of the encoder that it trained with. For our
-# clips we had set three goals before training; the cell above says which are reached.
+# row `WER, everyday` shows what everyday French loses. On a GPU there is also the column `the recipe`. Its
+# encoder has learnt too, so it hears the clips themselves. For our clips we had set three goals before
+# training; the cell above says which are reached.
+#
+# ### How much data?
+#
+# The question that people ask first. `make bench` trained on an eighth of our clips, a quarter, a half and
+# all, with the same number of steps, so that fewer clips are heard more often. Each share was chosen on
+# validation clips, and each model is judged on the test set. The terms are those that all clips together
+# train.
+#
+# **Before you run:** with half of the clips, the WER falls from the untouched model's (a) about as far as
+# with all (b) half as far as with all or more (c) less than half as far.
+
+# %% tags=["nbval-check-output"]
+amounts = pd.DataFrame(stored("data")["rows"])
+minutes = amounts["minutes"]
+left, right = plots.axes(1, 2, width=10, height=3)
+below, above = zip(*amounts["WER interval"], strict=True)
+left.errorbar(minutes, 100 * amounts["WER"], color=plots.BLUE, marker="o", capsize=3,
+              yerr=[100 * (amounts["WER"] - below), 100 * (above - amounts["WER"])])  # fmt: skip
+left.set(xlabel="minutes of training audio", ylabel="WER, test set (%)", ylim=(0, 105 * max(above)))
+of = amounts["trained terms"].str[1].max()
+right.plot(minutes, amounts["trained terms"].str[0], "o-", color=plots.ORANGE)
+right.set(xlabel="minutes of training audio", ylabel=f"terms written right, of {of}", ylim=(0, of))
+said = [f"{row.minutes:.1f} minutes {row.WER:.1%}" for row in amounts.itertuples()]
+show.figure(left.figure, alt=f"WER with intervals, and terms, over minutes of audio: {', '.join(said)}.")
+table = amounts[["clips", "minutes", "terms trained", "share"]].copy()
+rates = zip(amounts["WER"], below, above, strict=True)
+table["WER (95 %)"] = [f"{rate:.1%} ({low:.1%} to {high:.1%})" for rate, low, high in rates]
+table["terms right"] = [f"{count} of {of}" for count, _ in amounts["trained terms"]]
+table["WER, everyday"] = [f"{rate:.1%}" for rate in amounts["WER, everyday"]]
+table.set_index("clips")
+
+# %% [markdown]
+# DATAPROSE
 #
 # An average says nothing about single clips. Here is the first one, then those whose WER rose most, three at
 # the most.
@@ -1294,24 +1375,18 @@ table.round(2)
 # `gradient_checkpointing`) and backward once, on windows of 30 s instead of stored states.</details>
 #
 # A few steps say something about speed and nothing about quality. Longer trainings take too long for a
-# lesson; `make bench` measured them on the machine and the day that are named. WER on the test set, in the
-# same windows:
+# lesson; `make bench` measured them. Every model is judged on the sound itself, in windows of 30 s:
 
 # %% tags=["nbval-check-output"]
-import json
-
-bench = json.loads((catalog.asset("bench") / "whisper_training.json").read_text(encoding="utf-8"))
-print(f"{bench['machine']}, {bench['date']}; {bench['steps']} steps, batches of 4")
-table = pd.DataFrame(bench["ways"]).T[["minutes", "samples a second", "peak MB", "WER"]]
-table["WER"] = [f"{rate:.1%}" for rate in table["WER"]]
-table.round({"minutes": 1, "samples a second": 2})
+table = pd.DataFrame(stored("training")["ways"]).T
+for column in ("WER, validation", "WER, test"):
+    table[column] = [f"{rate:.1%}" for rate in table[column]]
+for column in ("steps", "peak MB"):
+    table[column] = table[column].astype(int)
+table.drop(columns="weights that learn").round({"minutes": 1, "samples a second": 2})
 
 # %% [markdown]
-# After 30 steps all weights have the lowest WER, and took seven times as long as the stored states. This
-# is no clean comparison of what learns: the learning rates differ (3e-5, 1e-4, 1e-3), so do the
-# embeddings (trained in the first way only) and the windows in training (30 s, 10 s, 30 s). In the time
-# of the first row, training on stored states could take several times as many steps. The training above
-# took 120.
+# WAYSPROSE
 #
 # ## CTranslate2: the same weights, faster
 #
@@ -1372,8 +1447,6 @@ for kind, engine in engines.items():
 # gives the same engine windows as long as the speech in them.
 
 # %%
-from functools import partial
-
 import ctranslate2
 
 from helpers import longform
@@ -1422,8 +1495,9 @@ pd.DataFrame(
 # change can decide between them. A few clips do not tell whether the WER rises, so the method of the last
 # row transcribes the whole test set.
 #
-# The last model is worth keeping: lesson 8 listens with it. It goes into the course's cache, in one step, and
-# replaces only a model that this cell put there before.
+# The last model is worth keeping: [lesson 8](08_live_transcription.ipynb) writes along with it while somebody
+# speaks. It goes into the course's cache, in one step, and replaces only a model that this cell put there
+# before.
 
 # %%
 heard = [unpadded(loaded[usable[-1]], clip) for clip in course.progress(clips, fastest)]
@@ -1474,48 +1548,6 @@ print(kept.name, "holds", *sorted(path.name for path in kept.iterdir() if not pa
 # 4. **Both.** Give the trained model the prompt as well: `judge(model, prompt_ids=prompt_ids)`. Do the listed
 #    terms gain, and what do the others lose?
 
-# %% [markdown]
-# ## Live
-#
-# A doctor dictates and wants to see words *now*. So one transcribes the sound so far, again every second,
-# and takes as settled the words at its beginning that **two passes in a row** agree on; the end of an
-# unfinished sentence is a guess. A second of silence ends the utterance. Live servers such as WhisperLive
-# work in a similar way. Here the stream is two clips with pauses, in pieces of one second.
-
-# %% tags=["tested"]
-from itertools import takewhile
-
-
-def agreed(previous, words):
-    """The words at the beginning that two passes over the growing sound have in common."""
-    pairs = zip(words, previous, strict=False)
-    return [word for word, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
-
-
-# %%
-engine = loaded[usable[-1]]
-pause = np.zeros(2 * 16_000, np.float32)
-stream = np.concatenate([part for clip in clips[:2] for part in (clip, pause)])
-display(players.listen(stream, 16_000, "the stream"))
-sound, previous = np.zeros(0, np.float32), []
-for start in range(0, len(stream), 16_000):
-    piece = stream[start : start + 16_000]
-    sound = np.concatenate([sound, piece])
-    over = np.abs(piece).max() < 0.02
-    words = previous if over else unpadded(engine, sound).split()
-    settled = words if over else agreed(previous, words)
-    if words:
-        print(f"{len(sound) / 16_000:4.0f} s  {' '.join(settled)} … {' '.join(words[len(settled) :])}")
-    sound, previous = (sound[:0], []) if over else (sound, words)
-
-# %% [markdown]
-# Left of the dots stands what this pass and the one before agree on. Right of them stands the rest of
-# this pass. When a pause ends the utterance, all of it counts as settled. This simple rule can take words
-# back: if a later pass hears a word on the left differently, that word and all after it go back to the
-# right. A reader would see settled words change. [Lesson 8](08_live_transcription.ipynb) does it
-# properly: what is settled stays. Each pass also hears the whole utterance again, and Whisper's window
-# ends at 30 s, so a stream without pauses needs cutting.
-
 # %% [markdown] tags=["further"]
 # ## Further reading
 #
@@ -1524,8 +1556,6 @@ for start in range(0, len(stream), 16_000):
 # - Wortsman and others: [Robust fine-tuning of zero-shot models](https://arxiv.org/abs/2109.01903) (2022):
 #   the mean of old and new weights.
 # - Hu and others: [LoRA](https://arxiv.org/abs/2106.09685) (2021): small matrices instead of all weights.
-# - Macháček, Dabre, Bojar: [Turning Whisper into a real-time
-#   system](https://arxiv.org/abs/2307.14743) (2023): confirming what two passes agree on.
 # - Transformers documentation:
 #   [Whisper](https://huggingface.co/docs/transformers/model_doc/whisper); CTranslate2 documentation:
 #   [quantization](https://opennmt.net/CTranslate2/quantization.html).
