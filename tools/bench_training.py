@@ -102,11 +102,10 @@ def measure(way: str) -> dict:
 
 
 def train(names: dict, rows: list[dict], steps: int, rate: float):
-    """A decoder trained on stored states: the model and its weights."""
-    model = names["freeze_all_but_decoder"](names["fresh_model"]())
-    names["few_steps"](model, rows, names["encoded_collator"], steps, rate).train()
-    model.eval()
-    return model, {name: weight.clone() for name, weight in model.state_dict().items()}
+    """A decoder trained on stored states as the lesson does it: a model for its weights, and the weights."""
+    model, bf16 = names["freeze_all_but_decoder"](names["fresh_model"]()), names["bfloat16_pays"]()
+    names["few_steps"](model, rows, names["encoded_collator"], steps, rate, bf16=bf16).train()
+    return names["fresh_model"](), model.state_dict()
 
 
 def figures(names: dict, model, part: str, everyday: str) -> tuple[dict, list[str]]:
