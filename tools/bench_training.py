@@ -31,7 +31,7 @@ STEPS = 30
 WINDOW = 10  # seconds: the lesson's, from its longest clip
 WAYS = {"all weights": 3e-5, "encoder once": 2e-4, "encoder once, equal minutes": 2e-4, "LoRA": 1e-3}
 """Learning rates: the fewer weights learn, the larger the steps they bear."""
-RATES, POINTS = (5e-5, 1e-4, 2e-4), (60, 120, 240)
+SETTINGS = [(steps, rate) for steps in (60, 120, 240) for rate in (5e-5, 1e-4, 2e-4)]
 SHARES = (0.6, 0.8, 1.0)
 TIMES, CHOSEN = 3, (120, 2e-4)
 PARTS = (8, 4, 2, 1)
@@ -129,13 +129,12 @@ def by_shares(names: dict, model, weights: dict, shares=SHARES) -> dict:
 
 
 def sweep(names: dict):
-    """Every rate with every number of steps, each with its own schedule: figures on the validation clips."""
+    """A training for each setting, with its own schedule: figures on the validation clips."""
     yield {"steps": 0, "shares": by_shares(names, names["fresh_model"](), {}, (0,))}
     rows = names["encoded"]["train"] + TIMES * names["encoded"]["mixed in"]
-    for steps in POINTS:
-        for rate in RATES:
-            shares = by_shares(names, *train(names, rows, steps, rate))
-            yield {"steps": steps, "rate": rate, "shares": shares}
+    for steps, rate in SETTINGS:
+        shares = by_shares(names, *train(names, rows, steps, rate))
+        yield {"steps": steps, "rate": rate, "shares": shares}
 
 
 def portions(names: dict):

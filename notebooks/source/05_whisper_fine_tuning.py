@@ -1142,31 +1142,30 @@ def stored(part):
     return bench
 
 
-start, *trainings = [
-    row | {"shares": {float(share): figures for share, figures in row["shares"].items()}}
-    for row in stored("sweep")["rows"]
-]
-table = []
+start, *trainings = stored("sweep")["rows"]
+best = {}  # what was trained: figures at its best share
 for row in trainings:
-    share = best_share(start["shares"] | row["shares"])
-    figures = (start["shares"] | row["shares"])[share]
-    right, of = figures["trained terms"]
-    table.append({"steps": row["steps"], "rate": f"{row['rate']:.0e}", "share": f"{share:.0%}",
-                  "WER": f"{figures['WER']:.1%}", "trained terms": f"{right} of {of}",
-                  "WER, everyday": f"{figures['WER, everyday']:.1%}"})  # fmt: skip
-pd.DataFrame(table).set_index(["steps", "rate"])
+    row["shares"] = {
+        float(share): {name: tuple(x) if isinstance(x, list) else x for name, x in figures.items()}
+        for share, figures in (start["shares"] | row["shares"]).items()
+    }
+    share = best_share(row["shares"])
+    best[f"{row['steps']} steps, rate {row['rate']:.0e}, share {share:.0%}"] = row["shares"][share]
+lowest = min(best, key=lambda name: best[name]["WER"] + best[name]["WER, everyday"])
+print("lowest mean of the two WERs:", lowest)
+show_scores(best).T[["WER", "trained terms", "WER, everyday"]]
 
 # %%
-axes = plots.axes(1, len({row["steps"] for row in trainings}), width=10, height=3, sharex=True, sharey=True)
+counts = sorted({row["steps"] for row in trainings})
 colours = dict(zip(sorted({row["rate"] for row in trainings}), plots.PALETTE, strict=False))
+axes = plots.axes(1, len(counts), width=10, height=3, sharex=True, sharey=True, squeeze=False)[0]
 said = []
-for ax, steps in zip(axes, sorted({row["steps"] for row in trainings}), strict=True):
-    for row in [row for row in trainings if row["steps"] == steps]:
-        shares = start["shares"] | row["shares"]
-        points = [(100 * f["WER, everyday"], f["trained terms"][0]) for _, f in sorted(shares.items())]
-        ax.plot(*zip(*points, strict=True), "o-", color=colours[row["rate"]], label=f"{row['rate']:.0e}")
-        wer, right = points[-1]
-        said.append(f"{steps} steps at {row['rate']:.0e} end at {right} terms and {wer:.1f} %")
+for row in trainings:
+    points = [(100 * f["WER, everyday"], f["trained terms"][0]) for _, f in sorted(row["shares"].items())]
+    ax, name = axes[counts.index(row["steps"])], f"{row['rate']:.0e}"
+    ax.plot(*zip(*points, strict=True), "o-", color=colours[row["rate"]], label=name)
+    said.append(f"{row['steps']} steps at {name} end at {points[-1][1]} terms and {points[-1][0]:.1f} %")
+for ax, steps in zip(axes, counts, strict=True):
     ax.set(title=f"{steps} steps", xlabel="WER, everyday (%)")
 axes[0].set(ylabel="trained terms, written right")
 axes[0].legend(frameon=False)
@@ -1238,17 +1237,11 @@ with checking("5.4", "choose the share"):
 # %% tags=["report"]
 SHARE = best_share(sweep)
 model.load_state_dict(mean_of_weights(old, weights, SHARE))
-print(
-    f"{SHARE:.0%} new weights, {1 - SHARE:.0%} old ones"
-    if SHARE
-    else "No share is better than 0, the old model."
-)
 after, scores["trained"] = judge(model)
 if device == "cuda":
     _, scores["the recipe"] = judge(plain.model, data, collator)
-show_scores(scores)
-
-# %%
+print(f"{SHARE:.0%} new weights, {1 - SHARE:.0%} old ones")
+display(show_scores(scores))
 final = scores["trained"]
 low, high = difference_interval(targets["test"], after["test"], before["test"])
 print(f"WER {scores['before']['WER']:.1%} before, {final['WER']:.1%} after; the difference lies between "
@@ -1299,7 +1292,8 @@ of = amounts["trained terms"].str[1].max()
 right.plot(minutes, amounts["trained terms"].str[0], "o-", color=plots.ORANGE)
 right.set(xlabel="minutes of training audio", ylabel=f"terms written right, of {of}", ylim=(0, of))
 start, half, whole = (amounts["WER"].iloc[place] for place in (0, -2, -1))
-print(f"half of the clips gain {100 * (start - half):.1f} points of WER, all gain {100 * (start - whole):.1f}")
+gained = [f"{100 * (start - rate):.1f}" for rate in (half, whole)]
+print(f"half of the clips: {gained[0]} points of WER gained; all: {gained[1]}")
 said = [f"{row.minutes:.1f} minutes {row.WER:.1%}" for row in amounts.itertuples()]
 show.figure(left.figure, alt=f"WER with intervals, and terms, over minutes of audio: {', '.join(said)}.")
 table = amounts[["clips", "minutes", "terms trained", "share"]].copy()
