@@ -860,22 +860,15 @@ pairs = {}
 for place in course.progress(places or [0], "Transcribing"):
     clip = audio.read(parts["validation"][place]["audio"])
     pairs[place] = [padded(original, clip, initial_prompt=text) for text in (None, prompt or None)]
-
-
-def gain(place):
-    """How much the prompt changes the WER of a clip."""
-    rates = [normalised_wer([targets["validation"][place]], [text]) for text in pairs[place]]
-    return rates[0] - rates[1]
-
-
-# %%
-place = max(pairs, key=lambda place: abs(gain(place)))
 changed = sum(first != second for first, second in pairs.values())
 print(f"{changed} of {len(pairs)} texts change with the prompt")
+told = targets["validation"]
+rates = {p: [normalised_wer([told[p]], [text]) for text in pair] for p, pair in pairs.items()}
+place = max(rates, key=lambda place: abs(rates[place][0] - rates[place][1]))
 clip = audio.read(parts["validation"][place]["audio"])
 display(players.listen(clip, 16_000, f"validation clip {place}"))
 for title, text in zip(("without a prompt", "with the prompt"), pairs[place], strict=True):
-    display(show.diff(targets["validation"][place], text, code, title=title))
+    display(show.diff(told[place], text, code, title=title))
 
 # %% [markdown]
 # This clip was picked because it changes most. Others may not change at all, even where they say a listed
