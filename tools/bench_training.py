@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import io
 import json
+import math
 import os
 import resource
 import subprocess
@@ -28,7 +29,6 @@ from tools.bench import processor as cpu_name
 
 STORES = {part: catalog.asset("bench") / f"whisper_{part}.json" for part in ("training", "sweep", "data")}
 STEPS = 30
-WINDOW = 10  # seconds: the lesson's, from its longest clip
 WAYS = {"all weights": 3e-5, "encoder once": 2e-4, "encoder once, equal minutes": 2e-4, "LoRA": 1e-3}
 """Learning rates: the fewer weights learn, the larger the steps they bear."""
 SETTINGS = [(steps, rate) for steps in (60, 120, 240) for rate in (5e-5, 1e-4, 2e-4)]
@@ -62,7 +62,8 @@ def lesson() -> dict:
 
 def encode(names: dict, *parts: str) -> None:
     """Store the encoder's states of these parts of the data."""
-    encoder = names["short_encoder"](WINDOW)
+    longest = max(max(part["seconds"]) for part in names["data"].values())
+    encoder = names["short_encoder"](math.ceil(longest))
     names["encoded"] = {part: names["encode"](encoder, names["data"][part]) for part in parts}
 
 

@@ -627,13 +627,13 @@ if device == "cuda":
     plain.train()
 
 # %% [markdown]
-# On a GPU the cell above trained the model; on a CPU it did not. A short run in batches of four clips
-# gives a rough estimate of the time that the recipe takes:
+# On a GPU the cell above trained the model; on a CPU it did not. A short run in small batches gives a
+# rough estimate of the time that the recipe takes:
 
 
 # %% tags=["tested"]
-def few_steps(model, rows, collate, steps, learning_rate=1e-5, checkpointing=None, bf16=False):
-    """A trainer for a few steps of four clips, without evaluation; warm-up over the first tenth.
+def few_steps(model, rows, collate, steps, learning_rate=1e-5, batch=4, checkpointing=None, bf16=False):
+    """A trainer for a few steps, without evaluation; warm-up over the first tenth.
 
     Args:
         model: what is trained, in place.
@@ -641,13 +641,15 @@ def few_steps(model, rows, collate, steps, learning_rate=1e-5, checkpointing=Non
         collate: makes a batch of rows.
         steps: how many.
         learning_rate: the highest; it then falls linearly to 0.
+        batch: clips a step.
         checkpointing: True throws activations away and computes them again.
         bf16: True computes in bfloat16 on a CPU; the weights stay float32.
     """
     arguments = Seq2SeqTrainingArguments(
         output_dir=tempfile.mkdtemp(dir=runs.name), max_steps=steps, seed=42, learning_rate=learning_rate,
         warmup_steps=steps // 10,
-        per_device_train_batch_size=4, gradient_checkpointing=checkpointing, fp16=device == "cuda", bf16=bf16,
+        per_device_train_batch_size=batch, gradient_checkpointing=checkpointing, bf16=bf16,
+        fp16=device == "cuda", use_cpu=device == "cpu",
         label_names=["labels"], logging_steps=max(1, steps // 4), save_strategy="no", report_to="none",
         disable_tqdm=False, dataloader_pin_memory=False,
     )  # fmt: skip
@@ -655,12 +657,12 @@ def few_steps(model, rows, collate, steps, learning_rate=1e-5, checkpointing=Non
 
 
 # %%
-LIVE = course.budget(cpu=1, gpu=20)
-run = few_steps(fresh_model(), data["train"], collator, LIVE, checkpointing=True)
-seconds = run.train().metrics["train_runtime"]
-live = {"all weights": (run.get_num_trainable_parameters(), 4 * LIVE / seconds)}
-print(f"{4 * LIVE / seconds:.2f} samples a second: 700 steps of 16 clips would take "
-      f"{700 * 16 * seconds / (4 * LIVE) / 3600:.1f} hours here, without the evaluations.")  # fmt: skip
+LIVE = course.budget(cpu={"steps": 1, "batch": 2}, gpu={"steps": 20, "batch": 4})
+run = few_steps(fresh_model(), data["train"], collator, **LIVE, checkpointing=True)
+pace = run.train().metrics["train_samples_per_second"]
+live = {"all weights": (run.get_num_trainable_parameters(), pace)}
+print(f"{pace:.2f} samples a second: 700 steps of 16 clips would take "
+      f"{700 * 16 / pace / 3600:.1f} hours here, without the evaluations.")  # fmt: skip
 
 # %% [markdown]
 # ## Too slow here? Compute the encoder once
@@ -743,7 +745,7 @@ def transcribe(model, rows, collate, batch_size=24, **options):
 from math import ceil
 
 longest = max(max(part["seconds"]) for part in data.values())
-SECONDS = min(30, ceil(longest) + 1)
+SECONDS = min(30, ceil(longest))
 encoder = short_encoder(SECONDS)
 with course.timed("encoding every clip once", sum(sum(part["seconds"]) for part in data.values())):
     encoded = {name: encode(encoder, part) for name, part in data.items()}
@@ -867,7 +869,7 @@ rates = {p: [normalised_wer([told[p]], [text]) for text in pair] for p, pair in 
 place = max(rates, key=lambda place: abs(rates[place][0] - rates[place][1]))
 clip = audio.read(parts["validation"][place]["audio"])
 display(players.listen(clip, 16_000, f"validation clip {place}"))
-for title, text in zip(("without a prompt", "with the prompt"), pairs[place], strict=True):
+for title, text in list(zip(("no prompt", "with it"), pairs[place], strict=True))[: 1 + bool(prompt)]:
     display(show.diff(told[place], text, code, title=title))
 
 # %% [markdown]
@@ -914,6 +916,7 @@ def bfloat16_pays(size=512, times=20):
 quick = Seq2SeqTrainingArguments(
     output_dir=f"{runs.name}/quick", max_steps=120, seed=42, learning_rate=2e-4, warmup_steps=12,
     per_device_train_batch_size=4, per_device_eval_batch_size=24, bf16=bfloat16_pays(),
+    use_cpu=device == "cpu",
     eval_strategy="steps", eval_steps=60, save_steps=60, save_total_limit=2, logging_steps=12,
     predict_with_generate=True, generation_max_length=225,
     load_best_model_at_end=True, metric_for_best_model="reports_wer", greater_is_better=False,
@@ -1352,7 +1355,7 @@ print("same text:", again == after["test"][:8])
 # The first is the recipe, `gradient_checkpointing` included. LoRA leaves all weights as they are and adds the
 # product of two thin matrices to some of them; afterwards it can be written into the weights
 # (`merge_and_unload`). What is saved is a few megabytes a task. Here are a few steps of the other two, in
-# batches of four as above.
+# the same batches.
 #
 # **Before you run:** compared with the plain way, the samples a second on stored states will be (a) about as
 # many (b) 2 to 4 times as many (c) more than 8 times as many.
@@ -1375,9 +1378,8 @@ def with_lora():
 
 # %%
 for name, prepare in (("encoder once", on_states), ("LoRA", with_lora)):
-    run = few_steps(*prepare(), 2 * LIVE)
-    seconds = run.train().metrics["train_runtime"]
-    live[name] = run.get_num_trainable_parameters(), 8 * LIVE / seconds
+    run = few_steps(*prepare(), **LIVE | {"steps": 2 * LIVE["steps"]})
+    live[name] = run.get_num_trainable_parameters(), run.train().metrics["train_samples_per_second"]
 table = pd.DataFrame.from_dict(live, orient="index", columns=["weights that learn", "samples a second"])
 table["weights that learn"] = [f"{count:,}" for count in table["weights that learn"]]
 table.round(2)
@@ -1400,7 +1402,7 @@ table.drop(columns="weights that learn").round({"minutes": 1, "samples a second"
 
 # %% [markdown]
 # The table does not say *what* should learn: the learning rates differ (3e-5, 2e-4, 1e-3), so do the
-# embeddings (trained in the first way only) and the windows in training (30 s, 10 s, 30 s). It answers
+# embeddings (trained in the first way only) and the windows in training (30 s, 9 s, 30 s). It answers
 # another question: what do you get for your minutes? Compare the first row with `encoder once, equal
 # minutes`: the same time, spent on many more steps of the cheaper way. Time and memory of the stored states
 # include the encoding.
