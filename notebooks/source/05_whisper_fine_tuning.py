@@ -1072,7 +1072,9 @@ pd.DataFrame(curves).drop(columns="training, loss").dropna().rename_axis("step")
 # - *Other speech.* The training loss says nothing about speech that is not in the training set. Watch
 #   what you want to keep, not only what you want to learn.
 #
-# So the best checkpoint is chosen by WER (`metric_for_best_model`), on clips that are not trained on.
+# So the best checkpoint is chosen by WER (`metric_for_best_model`), on clips that are not trained on. (Where
+# training computes in bfloat16, this WER does too. Below the weights compute in float32 again, and a few
+# words may differ.)
 #
 # ## How much of the new, how much of the old?
 #
