@@ -55,7 +55,7 @@ wheel: weights ## the wheel that the set-up cell installs on Colab, for a releas
 
 bench: weights ## the stored tables of lessons 3, 5 and 7, each method in a process of its own
 	$(BIN)/python -m tools.bench $(METHODS)
-	$(BIN)/python -m tools.bench_training $(WAYS)
+	$(BIN)/python -m tools.bench_training $(PARTS)
 	$(BIN)/python -m tools.bench_ctc $(RUNS)
 
 figures: weights ## draw helpers/images/*.svg

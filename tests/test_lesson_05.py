@@ -1,5 +1,7 @@
 """What lesson 5 writes in its own cells, executed from the cells tagged "tested", and resuming a training."""
 
+import itertools
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -22,6 +24,7 @@ from transformers import (
 
 from helpers import audio, catalog, corpus, course
 from tests import cells
+from tools import bench_training
 from tools.notebooks import NOTEBOOKS
 
 START = 50258
@@ -333,6 +336,43 @@ def test_a_conversion_refuses_what_is_there_and_what_is_not_whole(lesson, tmp_pa
     with pytest.raises(FileExistsError, match="saved exists already: name a new folder"):
         lesson.to_ctranslate2(tmp_path / "saved", tmp_path / "saved", "int8")
     assert [path.name for path in tmp_path.rglob("*")] == ["saved", "tokenizer.json"]
+
+
+def stored(part):
+    return json.loads(bench_training.STORES[part].read_text(encoding="utf-8"))
+
+
+def test_the_lesson_trains_with_the_settings_that_the_sweep_chose(lesson):
+    start, *rows = stored("sweep")["rows"]
+    assert [(row["steps"], row["rate"]) for row in rows] == bench_training.SETTINGS
+
+    def lowest(row):
+        shares = start["shares"] | row["shares"]
+        return min(figures["WER"] + figures["WER, everyday"] for figures in shares.values())
+
+    best = min(rows, key=lowest)
+    source = (NOTEBOOKS / "source" / "05_whisper_fine_tuning.py").read_text(encoding="utf-8")
+    steps, rate = re.search(r"max_steps=(\d+), seed=42, learning_rate=([\d.e-]+),", source).groups()
+    assert (int(steps), float(rate)) == (best["steps"], best["rate"]) == bench_training.CHOSEN
+
+
+def test_more_clips_are_more_minutes_and_every_amount_is_judged_by_the_same_terms():
+    rows = stored("data")["rows"]
+    assert [row["clips"] for row in rows] == [0] + [146 // part for part in bench_training.PARTS]
+    for less, more in itertools.pairwise(rows):
+        assert less["minutes"] < more["minutes"] and less["terms trained"] < more["terms trained"]
+    assert len({row["trained terms"][1] for row in rows}) == 1
+    for row in rows:
+        low, high = row["WER interval"]
+        assert low < row["WER"] < high and row["trained terms"][0] <= row["trained terms"][1]
+
+
+def test_the_three_ways_are_stored_and_equal_minutes_are_equal():
+    ways = stored("training")["ways"]
+    assert list(ways) == list(bench_training.WAYS)
+    minutes = ways["all weights"]["minutes"]
+    assert ways["encoder once, equal minutes"]["minutes"] == pytest.approx(minutes, rel=0.3)
+    assert ways["encoder once"]["samples a second"] > 8 * ways["all weights"]["samples a second"]
 
 
 @pytest.fixture(scope="module")
