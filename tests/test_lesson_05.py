@@ -367,11 +367,9 @@ def test_more_clips_are_more_minutes_and_every_amount_is_judged_by_the_same_term
         assert low < row["WER"] < high and row["trained terms"][0] <= row["trained terms"][1]
 
 
-def test_the_three_ways_are_stored_and_equal_minutes_are_equal():
+def test_stored_states_train_eight_times_as_many_samples_a_second():
     ways = stored("training")["ways"]
-    assert list(ways) == list(bench_training.WAYS)
-    minutes = ways["all weights"]["minutes"]
-    assert ways["encoder once, equal minutes"]["minutes"] == pytest.approx(minutes, rel=0.3)
+    assert {"all weights", "encoder once", "LoRA"} <= set(ways) <= set(bench_training.WAYS)
     assert ways["encoder once"]["samples a second"] > 8 * ways["all weights"]["samples a second"]
 
 

@@ -131,7 +131,8 @@ def by_shares(names: dict, model, weights: dict, shares=SHARES) -> dict:
 
 def sweep(names: dict):
     """A training for each setting, with its own schedule: figures on the validation clips."""
-    yield {"steps": 0, "shares": by_shares(names, names["fresh_model"](), {}, (0,))}
+    old = names["fresh_model"]()
+    yield {"steps": 0, "shares": by_shares(names, old, old.state_dict(), (0,))}
     rows = names["encoded"]["train"] + TIMES * names["encoded"]["mixed in"]
     for steps, rate in SETTINGS:
         shares = by_shares(names, *train(names, rows, steps, rate))
@@ -154,7 +155,7 @@ def portions(names: dict):
             old = names["fresh_model"]().state_dict()
             model.load_state_dict(names["mean_of_weights"](old, weights, share))
         else:
-            names["baseline"] = by_shares(names, model, {}, (0,))[0]
+            names["baseline"] = by_shares(names, model, model.state_dict(), (0,))[0]
         found, texts = figures(names, model, "test", "everyday")
         words = [len(text.split()) for text in names["normalised"](names["targets"]["test"])]
         pairs = zip(words, names["targets"]["test"], texts, strict=True)
