@@ -128,16 +128,6 @@ def test_a_prompt_takes_as_many_terms_as_fit(lesson, processor):
     assert lesson.prompt_of([]) == lesson.prompt_of(terms, room=1) == ""
 
 
-def test_the_interval_of_a_difference_is_paired(lesson):
-    said = ["un deux trois quatre"] * 6
-    worse = ["un deux trois"] * 6
-    assert lesson.difference_interval(said, worse, said) == pytest.approx([0.25, 0.25])
-    assert lesson.difference_interval(said, worse, worse) == pytest.approx([0, 0])
-    mixed = ["un deux trois", *said[1:]]
-    low, high = lesson.difference_interval(said, said, mixed)
-    assert -0.25 < low < high <= 0
-
-
 def test_the_share_is_the_best_for_both_kinds_of_speech(lesson):
     sweep = {0: (0.35, 0.10), 0.5: (0.25, 0.11), 0.7: (0.20, 0.12), 1: (0.15, 0.19)}
     sweep = {share: {"WER": rate, "WER, everyday": everyday} for share, (rate, everyday) in sweep.items()}

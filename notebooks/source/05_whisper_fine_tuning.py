@@ -534,18 +534,6 @@ def report(references, predictions):
     return figures
 
 
-def difference_interval(references, first, second, draws=1000):
-    """95 % interval (low, high), fractions, of WER of `first` minus WER of `second`: paired bootstrap."""
-    counts = []
-    for target, *pair in zip(references, first, second, strict=True):
-        words = len(metrics.normalise(target, code).split())
-        wrong = [words * normalised_wer([target], [text]) for text in pair]
-        counts.append((wrong[0] - wrong[1], words))
-    drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))  # (draws, clips)
-    difference, words = np.array(counts)[drawn].sum(axis=1).T  # (draws,) each
-    return np.quantile(difference / words, [0.025, 0.975])
-
-
 # %% [markdown]
 # ## The plain way: Seq2SeqTrainer
 #
@@ -1241,7 +1229,7 @@ if device == "cuda":
 print(f"{SHARE:.0%} new weights, {1 - SHARE:.0%} old ones")
 display(show_scores(scores))
 final = scores["trained"]
-low, high = difference_interval(targets["test"], after["test"], before["test"])
+_, low, high = metrics.difference_interval(targets["test"], after["test"], before["test"], code)
 print(f"WER {scores['before']['WER']:.1%} before, {final['WER']:.1%} after; the difference lies between "
       f"{100 * low:+.1f} and {100 * high:+.1f} points (95 %, clips drawn for both at once)")  # fmt: skip
 if unheard:
@@ -1523,7 +1511,7 @@ pd.DataFrame(
 # %%
 heard = [unpadded(loaded[usable[-1]], clip) for clip in course.progress(clips, fastest)]
 rounded = normalised_wer(targets["test"], heard)
-low, high = difference_interval(targets["test"], heard, after["test"])
+_, low, high = metrics.difference_interval(targets["test"], heard, after["test"], code)
 print(f"WER on {len(clips)} clips: {fastest} {rounded:.1%}, Transformers on stored states "
       f"{final['WER']:.1%}; the difference lies between "
       f"{100 * low:+.1f} and {100 * high:+.1f} points (95 %)")  # fmt: skip
