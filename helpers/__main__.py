@@ -68,7 +68,7 @@ def _check(arguments) -> int:
     if arguments.json:
         print(json.dumps([each._asdict() for each in findings], indent=1, ensure_ascii=False))
     else:
-        print(check.text(findings))
+        print(*findings, sep="\n")
     return 0 if all(each.ok for each in findings) else 1
 
 

@@ -13,6 +13,7 @@ SAMPLE_RATE = 16_000
 """What every checkpoint of the course expects, in Hz."""
 
 _INTEGER_SCALE = {np.dtype(np.int16): 2.0**15, np.dtype(np.int32): 2.0**31}
+_SHORTEST = 0.1  # seconds
 _SILENCE = 1e-4
 """Peak below which a clip counts as silent: -80 dB of full scale, under the noise of any microphone."""
 _CONTAINERS = {
@@ -97,37 +98,30 @@ def to_mono_float(samples, name="the clip") -> np.ndarray:
     return samples.astype(np.float32, copy=False)
 
 
-def check(
-    samples,
-    sampling_rate: int = SAMPLE_RATE,
-    *,
-    expected_rate: int = SAMPLE_RATE,
-    min_seconds: float = 0.1,
-    max_seconds: float | None = None,
-) -> np.ndarray:
+def check(samples, sampling_rate: int = SAMPLE_RATE, max_seconds: float | None = None) -> np.ndarray:
     """Refuse what a checkpoint would swallow and answer with nonsense.
 
     Args:
         samples: shape (samples,), see `to_mono_float`.
-        sampling_rate, expected_rate: Hz; the clip's own, and the one the checkpoint was trained on.
-        min_seconds, max_seconds: limits on the length in seconds; None for no upper one.
+        sampling_rate: the clip's own, in Hz.
+        max_seconds: the longest clip that is taken; None for no limit.
 
     Returns:
         The samples, float32 of shape (samples,).
 
     Raises:
-        AudioError: wrong rate, integer scale, too short, too long, and all of `to_mono_float`.
+        AudioError: not 16 kHz, integer scale, under 0.1 s, too long, and all of `to_mono_float`.
         SilentError: nothing but a constant, zero or another.
     """
     samples = to_mono_float(samples)
-    if _checked_rate(sampling_rate) != expected_rate:
+    if _checked_rate(sampling_rate) != SAMPLE_RATE:
         raise AudioError(
-            f"The clip has {sampling_rate} Hz and {expected_rate} Hz is needed: "
-            f"call soxr.resample(samples, {sampling_rate}, {expected_rate}), or audio.read."
+            f"The clip has {sampling_rate} Hz and {SAMPLE_RATE} Hz is needed: "
+            f"call soxr.resample(samples, {sampling_rate}, {SAMPLE_RATE}), or audio.read."
         )
     seconds = len(samples) / sampling_rate
-    if seconds < min_seconds:
-        raise AudioError(f"The clip lasts {seconds:.3f} s and at least {min_seconds} s are needed.")
+    if seconds < _SHORTEST:
+        raise AudioError(f"The clip lasts {seconds:.3f} s and at least {_SHORTEST} s are needed.")
     if max_seconds is not None and seconds > max_seconds:
         raise AudioError(
             f"The clip lasts {seconds:.1f} s and at most {max_seconds:g} s fit: cut it, or transcribe it "
@@ -146,7 +140,7 @@ def check(
 def _checked_rate(rate) -> int:
     try:
         whole = int(rate)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise AudioError(f"A sampling rate of {rate!r} is not a number of Hz.") from None
     if whole != rate or not 1_000 <= whole <= 768_000:
         raise AudioError(f"A sampling rate of {rate} Hz is not plausible: speech has 8000 to 48000 Hz.")

@@ -11,17 +11,14 @@ from .supply.source import source
 HELPERS = Path(__file__).parent
 
 
-class CatalogError(KeyError):
+class CatalogError(LookupError):
     """A name that the course does not know. The message lists those it does."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One row. `offline` is a recipe of `supply.recipes`, or "asset:NAME" for a folder of `helpers/assets`;
-    `stand_in` says what the offline weights are when they are not the Hub's own."""
+    """One row. `offline`: a recipe of `supply.recipes` or a folder of `helpers/assets`; `stand_in` says what
+    the offline weights are when they are not the Hub's own."""
 
     hub: str
     offline: str
@@ -42,7 +39,6 @@ class DataSet:
 
     @property
     def key(self) -> str:
-        """Name and configuration."""
         return f"{self.hub} {self.config or ''}".strip()
 
     @property
@@ -58,11 +54,11 @@ CHECKPOINTS = (
     Checkpoint("Systran/faster-whisper-base", "whisper-base-ctranslate2"),
     Checkpoint("Systran/faster-whisper-tiny.en", "whisper-tiny.en-ctranslate2"),
     Checkpoint(
-        *("facebook/wav2vec2-base-100h", "asset:wav2vec2-ctc-en"),
+        *("facebook/wav2vec2-base-100h", "wav2vec2-ctc-en"),
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course trained on synthetic speech",
     ),
     Checkpoint(
-        *("facebook/wav2vec2-base", "asset:wav2vec2-ctc-en"),
+        *("facebook/wav2vec2-base", "wav2vec2-ctc-en"),
         "wav2vec2-ctc-en, a small Wav2Vec2 that this course has already taught letters",
     ),
     Checkpoint(
@@ -77,20 +73,20 @@ CHECKPOINTS = (
 
 DATA_SETS = (
     DataSet(
-        *("hf-internal-testing/librispeech_asr_dummy", "clean", ("validation",), "asset:english-read"),
+        *("hf-internal-testing/librispeech_asr_dummy", "clean", ("validation",), "english-read"),
         "english-read, sentences of this course read by synthetic voices",
     ),
     DataSet(
-        *("facebook/multilingual_librispeech", "spanish", ("dev",), "asset:spanish-audiobook"),
+        *("facebook/multilingual_librispeech", "spanish", ("dev",), "spanish-audiobook"),
         "spanish-audiobook, a story of this course read by two synthetic voices",
     ),
     DataSet(
-        *("PolyAI/minds14", "en-US", ("train",), "asset:banking-calls"),
+        *("PolyAI/minds14", "en-US", ("train",), "banking-calls"),
         "banking-calls, requests of this course's own, read by synthetic voices over a telephone line",
         converted=True,
     ),
     DataSet(
-        *("google/fleurs", "tr_tr", ("train", "validation", "test"), "asset:turkish-sentences"),
+        *("google/fleurs", "tr_tr", ("train", "validation", "test"), "turkish-sentences"),
         "turkish-sentences, sentences of this course by synthetic voices in a foreign accent",
         converted=True,
     ),
@@ -100,8 +96,7 @@ DATA_SETS = (
     ),
 )
 
-OWN = {name: f"asset:{name}" for name in ("french-medical", "french-everyday")}
-OWN["sense-and-sensibility"] = "sense-and-sensibility"
+OWN = ("french-medical", "french-everyday", "sense-and-sensibility")
 """Data sets that are the same folder on both sources: the course's own, and five sentences from a package."""
 
 
@@ -112,8 +107,8 @@ def model(name: str) -> str:
         name: id on the Hub, e.g. "openai/whisper-base".
 
     Returns:
-        On the Hub the name itself, or the folder that `prefetch` has filled; offline the folder of the same
-        weights or of a stand-in. A stand-in is printed, so that nobody takes it for the original.
+        On the Hub the name, or the folder that `prefetch` has filled; offline the folder of the same weights
+        or of a stand-in, which is printed.
 
     Raises:
         CatalogError: the course does not name this checkpoint.
@@ -139,11 +134,10 @@ def data(name: str, config: str | None = None) -> dict:
         folder with the same columns; a stand-in is printed.
 
     Raises:
-        CatalogError: the course does not name this data set.
-        supply.SupplyError: offline, its package cannot be had.
+        CatalogError, supply.SupplyError: as `model`.
     """
     if name in OWN:
-        return {"path": str(_place(OWN[name]))}
+        return {"path": str(_place(name))}
     rows, key = {row.key: row for row in DATA_SETS}, f"{name} {config or ''}".strip()
     if key not in rows:
         raise CatalogError(f"No data set {key} in the course: choose one of {'; '.join([*rows, *OWN])}.")
@@ -202,6 +196,5 @@ def _folder(row: Checkpoint | DataSet) -> Path:
     return folder
 
 
-def _place(offline: str) -> Path:
-    kind, _, name = offline.rpartition(":")
-    return asset(name) if kind else recipes.path(name)
+def _place(name: str) -> Path:
+    return recipes.path(name) if name in recipes.RECIPES else asset(name)

@@ -95,7 +95,7 @@ def keep(folder: str | Path, name: str) -> Path:
         FileNotFoundError: there is no such folder.
         supply.files.FolderError: what stands there holds files that `keep` did not write; nothing is removed.
     """
-    target = mine(name)
+    target, folder = mine(name), os.path.expanduser(folder)
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"There is no folder {folder}: run the cells that make it first.")
     with files.replacing(target, folder) as scratch:

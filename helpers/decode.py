@@ -39,10 +39,12 @@ def content(source) -> tuple[bytes, str]:
             f"Cannot read audio from {type(source).__name__}: pass a path, bytes, or a dict with "
             "'bytes' or with 'array' and 'sampling_rate'."
         )
-    path = Path(source).expanduser()
-    if path.is_dir():
-        raise AudioError(f"{path} is a folder: name one audio file in it.")
+    path = Path(os.path.expanduser(source))
+    if "://" in str(source):
+        raise AudioError(f"{source} is an address: download the file, and name it here.")
     try:
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder: name one audio file in it.")
         return path.read_bytes(), str(path)
     except FileNotFoundError:
         raise AudioError(f"There is no file {path}: check the name and the folder.") from None
@@ -89,7 +91,8 @@ def is_cut_short(data: bytes) -> bool:
     try:
         promised = soundfile.info(io.BytesIO(data)).frames
     except soundfile.LibsndfileError:
-        return False
+        samples, rate = _by_pyav(data)
+        return len(samples) < 0.9 * _promised_seconds(data) * rate
     try:
         return len(soundfile.read(io.BytesIO(data))[0]) < 0.9 * promised
     except soundfile.LibsndfileError:
@@ -122,6 +125,17 @@ def _by_pyav(data: bytes) -> tuple[np.ndarray, int]:
     except (av.FFmpegError, IndexError, ValueError):
         pass
     return np.concatenate(pieces) if pieces else np.zeros(0, np.float32), rate
+
+
+def _promised_seconds(data: bytes) -> float:
+    """Length that the header of a file for PyAV states; 0.0 where it states none, as in a live recording."""
+    import av
+
+    try:
+        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+            return (container.duration or 0) / av.time_base
+    except (av.FFmpegError, ValueError):
+        return 0.0
 
 
 def _kind(data: bytes) -> str | None:

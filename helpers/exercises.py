@@ -147,7 +147,10 @@ def order(number: str) -> list[int]:
 
 def _note(number: str, title: str) -> None:
     if os.environ.get("ASR_PROGRESS") != "0" and number not in solved():
-        _write(solved() | {number: {"title": title, "day": date.today().isoformat()}})
+        try:
+            _write(solved() | {number: {"title": title, "day": date.today().isoformat()}})
+        except OSError as error:
+            print(f"Your progress cannot be noted ({error}): set ASR_CACHE to a folder of yours.")
 
 
 def _write(rows: dict) -> None:

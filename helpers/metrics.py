@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from .alignment import UNITS, Edit, align
+from .alignment import Edit, align
 from .normalising import is_wordy, normalise
 
 Texts = str | Iterable[str]
@@ -65,9 +65,7 @@ def _confusions(run: list[Edit]) -> list[Edit]:
     return run
 
 
-def term_recall(
-    references: Texts, predictions: Texts, terms: Iterable[str], language: str | None = None
-) -> float:
+def term_recall(references: Texts, predictions: Texts, terms: Texts, language: str | None = None) -> float:
     """Share of the terms' occurrences in the references that the prediction of the same clip has too.
 
     A term counts as heard when its words stand in the prediction one after another, spelt alike; twice in a
@@ -83,7 +81,8 @@ def term_recall(
     Raises:
         TypeError, ValueError: as `word_errors`; no term occurs in the references.
     """
-    wanted = {tuple(_words(term if language is None else normalise(term, language))) for term in terms}
+    terms = [term if language is None else normalise(term, language) for term in _texts(terms, "terms")]
+    wanted = set(map(tuple, map(_words, terms)))
     said = heard = 0
     for pair in zip(*_pairs(references, predictions, language), strict=True):
         reference, prediction = map(_words, pair)
@@ -106,67 +105,66 @@ def _occurrences(term: tuple[str, ...], words: list[str]) -> int:
 
 
 class Interval(NamedTuple):
-    """A rate and the range that would hold it: `rate`, `low`, `high`, all fractions."""
+    """A rate, or the difference of two, and the range of 95 % around it: `rate`, `low`, `high`, fractions."""
 
     rate: float
     low: float
     high: float
 
 
-def confidence_interval(
-    references: Texts,
-    predictions: Texts,
-    language: str | None = None,
-    *,
-    unit: str = "word",
-    level: float = 0.95,
-    samples: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """How far the error rate would move with other clips of the same kind: the bootstrap over clips.
+def confidence_interval(references: Texts, predictions: Texts, language: str | None = None) -> Interval:
+    """How far the WER would move with other clips of the same kind: 95 % of a bootstrap over clips.
 
-    Clips are drawn with replacement, `samples` times, and the rate is taken anew each time. Clips, not
-    words, are drawn because the errors of one clip belong together. Few clips, or clips of one speaker,
-    make it too narrow.
+    Clips are drawn with replacement, 1,000 times, and the rate is taken anew each time; clips, not words,
+    because the errors of one clip belong together. Few clips, or clips of one speaker, make it too narrow.
 
     Args:
         references, predictions, language: as of `word_errors`.
-        unit: "word" for WER, "char" for CER.
-        level: share of the draws inside the interval, between 0 and 1.
-        samples: number of draws.
-        seed: of the random generator; the same seed gives the same interval.
 
     Returns:
         Interval(rate, low, high), fractions.
 
     Raises:
-        TypeError: as `word_errors`.
-        ValueError: as `word_errors`; fewer than two clips; unknown unit; a level outside (0, 1); no draw.
+        TypeError, ValueError: as `word_errors`; fewer than two clips.
 
-    Source: Bisani, Ney: Bootstrap estimates for confidence intervals in ASR performance evaluation (ICASSP
-        2004).
+    Source: Bisani, Ney: Bootstrap estimates for confidence intervals in ASR performance evaluation (2004).
     """
+    return _bootstrap(*_counts(references, predictions, language))
+
+
+def difference_interval(
+    references: Texts, first: Texts, second: Texts, language: str | None = None
+) -> Interval:
+    """WER of `first` minus WER of `second`, with its 95 % interval: `confidence_interval` in pairs.
+
+    Each draw takes the same clips for both. An interval without 0 in it says that the order of the two would
+    most likely be the same on other clips of this kind.
+
+    Args, returns and errors: as of `confidence_interval`, with two lists of predictions.
+    """
+    (one, words), (other, _) = (_counts(references, texts, language) for texts in (first, second))
+    return _bootstrap(one - other, words)
+
+
+def _counts(references, predictions, language):
+    """Wrong words of each clip, and words that were said in it: two arrays of shape (clips,)."""
     import numpy as np
     from rapidfuzz.distance import Levenshtein
 
-    if unit not in UNITS:
-        raise ValueError(f"Unknown unit {unit!r}: choose 'word' or 'char'.")
-    if not 0 < level < 1:
-        raise ValueError(f"A level of {level} is not between 0 and 1: 0.95 is usual.")
-    if samples < 1:
-        raise ValueError(f"{samples} draws give no interval: 1000 is usual.")
     references, predictions = _pairs(references, predictions, language)
     if len(references) < 2:
         raise ValueError("One clip says nothing about other clips: pass at least two.")
-    if unit == "word":
-        references, predictions = ([text.split() for text in side] for side in (references, predictions))
-    edits = np.array([Levenshtein.distance(*pair) for pair in zip(references, predictions, strict=True)])
-    lengths = np.array([len(reference) for reference in references])
-    clips = len(lengths)
-    drawn = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), size=samples)
-    rates = (drawn @ edits) / (drawn @ lengths)
-    low, high = np.quantile(rates, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(edits.sum() / lengths.sum()), float(low), float(high))
+    pairs = [(said.split(), heard.split()) for said, heard in zip(references, predictions, strict=True)]
+    return np.array([Levenshtein.distance(*pair) for pair in pairs]), np.array([len(s) for s, _ in pairs])
+
+
+def _bootstrap(errors, words) -> Interval:
+    import numpy as np
+
+    clips = len(words)
+    drawn = np.random.default_rng(0).multinomial(clips, np.full(clips, 1 / clips), size=1000)
+    low, high = np.quantile((drawn @ errors) / (drawn @ words), [0.025, 0.975])
+    return Interval(float(errors.sum() / words.sum()), float(low), float(high))
 
 
 def _pairs(references, predictions, language: str | None) -> tuple[list[str], list[str]]:

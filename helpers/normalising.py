@@ -24,8 +24,10 @@ _TITLES = {
 _SPELLINGS = {"fr": str.maketrans({"œ": "oe", "æ": "ae"})}
 _LETTERS = re.compile(r"(?<![^\W_])[^\W\d_]+\.?")
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u201b\u02bb\u02bc\u00b4\uff07`", "'"))
-_INITIAL = re.compile(r"(?:\d|-|(?<!\w)[^\W\d_]\.)\s*$")  # what stands in front of one more initial
-_AMOUNT = re.compile(r"(?<=\d)\s+(?=[%‰°€$£¥₺])")
+_INITIAL = re.compile(r"(?:\d|(?<=[\w.])-|(?<!\w)[^\W\d_]\.)\s*$")  # what stands in front of one more initial
+_SIGNS = "%€$£¥₺₽₹₴₩₪₫"
+_AMOUNT = re.compile(rf"(?<=\d)\s+(?=[‰°{_SIGNS}])")
+_SIGN_FIRST = re.compile(rf"(?<!\S)([{_SIGNS}])\s+(?=\d)")
 _INSIDE_WORDS = set("'·׳״")
 _INSIDE_NUMBERS = set(".,:/")
 _READ_ALOUD = set("%‰&@#°§+=×÷±−")
@@ -35,10 +37,10 @@ _JOINERS = {"\u200c", "\u200d"}
 def normalise(text: str, language: str = "default") -> str:
     """Take away what two correct transcriptions may differ in, and nothing that is heard.
 
-    In every language: Unicode NFC, ligatures (ﬁ) and the micro sign as the letters they stand for; lower
-    case; typographic apostrophes become ' and stay inside words only; dashes, slashes and punctuation become
-    spaces; a full stop inside a word goes (a.m. -> am); no space between a number and the %, ° or currency
-    behind it; white space of any kind is one space.
+    In every language: Unicode NFC, ligatures (ﬁ), the micro sign and full-width characters (Ａ) as what they
+    stand for; lower case; typographic apostrophes become ' and stay inside words only; dashes, slashes and
+    punctuation become spaces; a full stop inside a word goes (a.m. -> am); no space between a number and its
+    %, ° or currency; white space of any kind is one space.
 
     Kept: accents and combining marks of every script; numbers with the . , : / inside them (nothing is spelt
     out: "3" and "three" differ); signs that are read aloud (%, &, €). Contractions stay as they are: "he's"
@@ -67,7 +69,7 @@ def normalise(text: str, language: str = "default") -> str:
     if code in _DOTLESS_I:
         text = text.replace("I", "ı")
     text = text.replace("İ", "i").lower().replace("i\u0307", "i").translate(_SPELLINGS.get(code, {}))
-    text = _AMOUNT.sub("", text)
+    text = _SIGN_FIRST.sub(r"\1", _AMOUNT.sub("", text))
     before, after = " " + text, text[1:] + " "
     kept = "".join(map(_keep, before, text, after))
     return unicodedata.normalize("NFC", " ".join(kept.split()))
@@ -86,9 +88,10 @@ def _code(language: str) -> str:
 
 
 def _plain(character: str) -> str:
-    """Ligatures and the micro sign as the letters they are; other letters as they are."""
-    stands_in = unicodedata.decomposition(character).startswith("<compat>")
-    return unicodedata.normalize("NFKC", character) if stands_in and character.isalpha() else character
+    """Ligatures, the micro sign, full and half width as what they stand for; others as they are."""
+    kind = unicodedata.decomposition(character).partition(">")[0]
+    stands_in = kind in ("<wide", "<narrow") or (kind == "<compat" and character.isalpha())
+    return unicodedata.normalize("NFKC", character) if stands_in else character
 
 
 def _spelt_out(found: re.Match, code: str) -> str:
@@ -97,7 +100,7 @@ def _spelt_out(found: re.Match, code: str) -> str:
     titles = _TITLES.get(code, {})
     title = titles.get(word.lower()) or titles.get(word.lower().removesuffix("."))
     if title and len(word.removesuffix(".")) == 1:
-        named = re.match(r"\s+[^\W\d_]", text[found.end() :])
+        named = re.match(r"\s+[^\W\d_]|[^\W\d_]{2}", text[found.end() :])
         if word.islower() or not named or _INITIAL.search(text[: found.start()]):
             return word
     return title + " " * word.endswith(".") if title else word

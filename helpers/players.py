@@ -69,7 +69,7 @@ def word_player(
     array,
     sampling_rate: int,
     words: Iterable[Sequence],
-    title: str = "Click a word to hear it",
+    title: str = "Word by word",
     unsure_below: float = 0.5,
 ) -> Rendered:
     """A text whose words can be heard one by one: by click, or by Tab and Enter.

@@ -82,26 +82,19 @@ def timeline(lanes, duration: float | None = None, ax=None):
     return ax
 
 
-def bars(
-    values: Mapping[str, float],
-    ax=None,
-    unit: str = "",
-    ranges: Mapping[str, tuple[float, float]] | None = None,
-):
+def bars(values: Mapping[str, float], ax=None, unit: str = ""):
     """Compare numbers as horizontal bars, the number written at each.
 
     Args:
         values: {label: number}.
         ax: Axes to draw on; None makes new ones.
         unit: format and unit of the numbers: "%" shows fractions as per cent; others follow the number.
-        ranges: {label: (low, high)}, such as `metrics.confidence_interval(...)[1:]`; drawn as whiskers.
 
     Returns:
         The Axes, first label on top.
 
     Raises:
-        ValueError: no value; NaN, infinite or negative values; a range for a label that is not there, or
-            that does not hold its value.
+        ValueError: no value; NaN, infinite or negative values.
     """
     if not values:
         raise ValueError("There is nothing to compare: pass {label: number}.")
@@ -110,25 +103,15 @@ def bars(
         raise ValueError("A bar is NaN or infinite: check what made it.")
     if numbers.min() < 0:
         raise ValueError("Bars start at 0 and a value is negative: draw the differences another way.")
-    ranges = ranges or {}
-    for label, (low, high) in ranges.items():
-        if label not in values or not low <= values[label] <= high:
-            raise ValueError(
-                f"The range of {label!r} is ({low}, {high}): it must hold the value of that bar."
-            )
     ax = ax if ax is not None else axes(height=0.7 + 0.4 * len(values))
     places = list(range(len(values)))
     ax.barh(places, numbers, height=0.65, color=BLUE, alpha=0.75)
-    ends = dict(zip(values, numbers, strict=True))
-    for label, (low, high) in ranges.items():
-        ax.hlines(list(values).index(label), low, high, color="#333333", linewidth=2)
-        ends[label] = high
-    for place, (label, number) in enumerate(values.items()):
-        digits = ",.0f" if number >= 1000 else ".3g"
+    for place, number in enumerate(numbers):
+        digits = ",.0f" if number >= 999.5 else ".3g"
         text = f"{number:.1%}" if unit == "%" else f"{number:{digits}} {unit}".strip()
-        ax.annotate(text, (ends[label], place), (5, 0), textcoords="offset points", va="center")
+        ax.annotate(text, (number, place), (5, 0), textcoords="offset points", va="center")
     ax.set_yticks(places, list(values))
-    ax.set(ylim=(len(values) - 0.4, -0.6), xlim=(0, max(max(ends.values()), 1e-9) * 1.15), xticks=[])
+    ax.set(ylim=(len(values) - 0.4, -0.6), xlim=(0, max(numbers.max(), 1e-9) * 1.15), xticks=[])
     ax.tick_params(axis="y", length=0)
     ax.spines["bottom"].set_visible(False)
     return ax

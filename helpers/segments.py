@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 _READING_SPEED = 15
@@ -46,6 +46,8 @@ def read_segments(segments, duration: float | None = None) -> list[Segment]:
             raise ValueError(f"The result has no 'chunks': {_WITH_TIMES}.")
     if isinstance(segments, str) or not isinstance(segments, Iterable):
         raise TypeError(f"Cannot read segments from {type(segments).__name__}: pass a list of them.")
+    if isinstance(segments, tuple) and len(segments) == 2 and isinstance(segments[0], Iterator):
+        raise TypeError("faster-whisper gives (segments, info): pass the first of the two.")
     parts = [_parts(segment, number) for number, segment in enumerate(segments)]
     checked, earliest = [], 0.0
     for number, (start, end, text) in enumerate(parts):

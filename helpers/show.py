@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import unicodedata
 from html import escape
 from pathlib import Path
 
@@ -16,7 +15,7 @@ WEB = Path(__file__).parent / "web"
 
 _GAP = "***"  # stands where the other side has a word too many, as in NIST's sclite
 _MARKS = {"substitute": ("u", "wrong"), "insert": ("ins", "too many"), "delete": ("del", "missing")}
-_COLUMNS = 88
+_COLUMNS = 76
 
 
 class Rendered:
@@ -55,9 +54,7 @@ def heading(title: str | None) -> str:
     return f"<div><b>{escape(title)}</b></div>" if title else ""
 
 
-def diff(
-    target: str, prediction: str, language: str | None = None, unit: str = "word", title: str | None = None
-) -> Rendered:
+def diff(target: str, prediction: str, language: str | None = None, title: str | None = None) -> Rendered:
     """Target above prediction, word under word; what differs is underlined or struck out, and coloured.
 
     The marks are HTML elements with a meaning, so that they also show where style sheets are dropped: in a
@@ -67,7 +64,6 @@ def diff(
         target, prediction: what was said and what was recognised.
         language: compare after `metrics.normalise`, so that case, punctuation and titles make no difference;
             the words are shown as they are written. None compares as written.
-        unit: "word" or "char" (Unicode code points).
         title: a line above, such as the checkpoint's name.
 
     Returns:
@@ -75,30 +71,28 @@ def diff(
 
     Raises:
         TypeError: a side is not a string.
-        ValueError: both sides are empty; unknown unit.
+        ValueError: both sides are empty.
     """
     for name, side in (("target", target), ("prediction", prediction)):
         if not isinstance(side, str):
             raise TypeError(f"The {name} is {type(side).__name__}: pass a string.")
-    edits = _shown_edits(target, prediction, language, unit)
+    edits = _shown_edits(target, prediction, language)
     if not edits:
         raise ValueError("Target and prediction are both empty: there is nothing to compare.")
     wrong, said = (sum(edit.kind != kind for edit in edits) for kind in ("equal", "insert"))
-    note = f"{wrong} edit{'s' * (wrong != 1)} for {said} {'words' if unit == 'word' else 'characters'}"
+    note = f"{wrong} edit{'s' * (wrong != 1)} for {said} words"
     kinds = [mark for kind, mark in _MARKS.items() if any(edit.kind == kind for edit in edits)]
     legend = "".join(f" · <{tag}>{meaning}</{tag}>" for tag, meaning in kinds)
-    cells = [_Column(edit, unit) for edit in edits]
-    html = "\n".join(_lines(cells, unit, as_html=True))
+    cells = [_Column(edit) for edit in edits]
+    html = "\n".join(_lines(cells, as_html=True))
     html = f'{heading(title)}<pre>{html}</pre><div class="asr-note">{note}{legend}</div>'
-    text = _lines(cells, unit, as_html=False)
+    text = _lines(cells, as_html=False)
     return Rendered(box("diff", html), "\n".join([*([title] if title else []), *text, note]))
 
 
-def _shown_edits(target: str, prediction: str, language: str | None, unit: str) -> list[Edit]:
+def _shown_edits(target: str, prediction: str, language: str | None) -> list[Edit]:
     if language is None:
-        return align(target, prediction, unit)
-    if unit == "char":
-        return align(metrics.normalise(target, language), metrics.normalise(prediction, language), unit)
+        return align(target, prediction)
     compared, shown = [], []
     for side in (target, prediction):
         words = [piece for word in side.split() for piece in _pieces(word, language)]
@@ -119,13 +113,9 @@ def _pieces(word: str, language: str) -> list[tuple[str, str]]:
 class _Column:
     """One edit as three cells, one above another: target, prediction and mark."""
 
-    def __init__(self, edit: Edit, unit: str):
+    def __init__(self, edit: Edit):
         mark = "" if edit.kind == "equal" else edit.kind[0].upper()
-        gap = _GAP if unit == "word" else _GAP[0]
-        sides = [side or gap for side in (edit.target, edit.prediction)]
-        if unit == "char" and mark:
-            sides = [_visible(side) for side in sides]
-        self.cells = (*sides, mark)
+        self.cells = (edit.target or _GAP, edit.prediction or _GAP, mark)
         self.width = max(map(columns, self.cells))
         self.tag = _MARKS[edit.kind][0] if mark else None
         self.marked = 0 if edit.kind == "delete" else 1
@@ -139,28 +129,21 @@ class _Column:
         return (f"<{self.tag}>{escape(text)}</{self.tag}>" if tagged else escape(text)) + space
 
 
-def _lines(edits: list[_Column], unit: str, as_html: bool) -> list[str]:
-    glue = " " if unit == "word" else ""
+def _lines(edits: list[_Column], as_html: bool) -> list[str]:
     blocks, used = [[]], 0
     for column in edits:
         if used + column.width > _COLUMNS and used:
             blocks.append([])
             used = 0
         blocks[-1].append(column)
-        used += column.width + len(glue)
+        used += column.width + 1
     names = ("target     ", "prediction ", "           ")
     rows = names[:2] if as_html else names
     return [
-        (name + glue.join(column.cell(row, as_html) for column in block)).rstrip()
+        (name + " ".join(column.cell(row, as_html) for column in block)).rstrip()
         for block in blocks
         for row, name in enumerate(rows)
     ]
-
-
-def _visible(character: str) -> str:
-    if character.isspace():
-        return "␣"
-    return "◌" + character if unicodedata.category(character)[0] == "M" else character
 
 
 def figure(fig, alt: str, dpi: int = 100) -> None:

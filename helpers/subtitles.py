@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from .segments import Segment, read_segments
@@ -49,37 +47,6 @@ def to_webvtt(segments, duration: float | None = None) -> str:
         text = cue.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         cues.append(f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{text}\n")
     return "\n".join(cues)
-
-
-def write(segments, path: str | os.PathLike, duration: float | None = None) -> Path:
-    """Write segments to a file whose ending says the format: .srt or .vtt. The file is whole or not there.
-
-    Args:
-        segments, duration: see `read_segments`.
-        path: in a folder that exists; an existing file is replaced.
-
-    Returns:
-        The path.
-
-    Raises:
-        TypeError: as `read_segments`.
-        ValueError: as `read_segments`, and another ending.
-        FileNotFoundError: there is no such folder.
-    """
-    path = Path(path)
-    formats = {".srt": to_srt, ".vtt": to_webvtt}
-    if path.suffix.lower() not in formats:
-        raise ValueError(f"{path.name} does not end in .srt or .vtt: one of them says which format you want.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent}: make it first.")
-    content = formats[path.suffix.lower()](segments, duration)
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_text(content, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
 
 
 class _Cue(NamedTuple):

@@ -65,6 +65,9 @@ def test_read_keeps_the_own_rate_on_request():
     [
         (lambda d: d / "missing.wav", "There is no file"),
         (lambda d: d, "is a folder"),
+        (lambda d: "~no-such-user/clip.wav", "There is no file ~no-such-user/clip.wav"),
+        (lambda d: "https://example.org/a.wav", "is an address: download the file"),
+        (lambda d: "a" * 5_000, "cannot be read"),
         (lambda d: empty_file(d), "is empty"),
         (lambda d: b"not audio at all", "damaged, or no sound"),
         (lambda d: b"PK\x03\x04 and so on", "a zip archive"),
@@ -75,6 +78,7 @@ def test_read_keeps_the_own_rate_on_request():
         (lambda d: {"array": tone()}, "no 'sampling_rate'"),
         (lambda d: {"array": tone(), "sampling_rate": 0}, "not plausible"),
         (lambda d: {"array": tone(), "sampling_rate": "fast"}, "not a number"),
+        (lambda d: {"array": tone(), "sampling_rate": float("inf")}, "not a number"),
         (lambda d: tone(), "does not say its rate"),
         (lambda d: 3.5, "Cannot read audio from float"),
         (lambda d: {"array": [[1.0], [1.0, 2.0]], "sampling_rate": RATE}, "ragged"),
@@ -187,3 +191,44 @@ def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "clip.wav").write_bytes(file_bytes(tone(), RATE, format="WAV"))
     assert len(audio.read("~/clip.wav")) == RATE
+
+
+def test_the_limits_of_a_check():
+    assert len(audio.check(tone(0.1))) == 1_600
+    assert len(audio.check(tone(1), RATE, 1)) == RATE
+    assert len(audio.check(tone(1) * 8 / np.abs(tone(1)).max())) == RATE
+    assert len(audio.check(np.array([0.5, 0.50021] * 800))) == 1_600
+    for bad in (tone(0.099), np.array([0.5, 0.50019] * 800), tone(1) * 30):
+        with pytest.raises(audio.AudioError):
+            audio.check(bad)
+    for rate in (1_000, 768_000):
+        assert len(audio.read({"array": tone(), "sampling_rate": rate}, sampling_rate=None)) == RATE
+    for rate in (999, 768_001, 16_000.5):
+        with pytest.raises(audio.AudioError, match="not plausible"):
+            audio.read({"array": tone(), "sampling_rate": rate})
+
+
+def test_a_file_that_exceeds_full_scale_is_clipped_when_it_is_written():
+    assert np.abs(audio.read(audio.encode(np.array([3.0, -3.0, 0.5] * 800), format="wav"))).max() <= 1
+
+
+@pytest.mark.parametrize(("share", "cut"), [(0.95, False), (0.85, True)])
+def test_a_tenth_of_an_mp3_may_be_missing(share, cut):
+    from helpers.decode import is_cut_short
+
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 10 * RATE)
+    data = file_bytes(noise, RATE, format="MP3")
+    assert is_cut_short(data[: round(len(data) * share)]) is cut
+    wav = file_bytes(noise, RATE, format="WAV")
+    assert not is_cut_short(wav) and not is_cut_short(wav[:-1]) and is_cut_short(wav[:-2])
+
+
+def test_what_is_no_sound_is_named():
+    kinds = {b"%PDF-1.7": "a PDF", b"\x89PNG": "a picture", b"\xff\xd8\xff\xe0": "a picture"}
+    kinds |= {
+        b"\n<!doctype html>": "a web page",
+        b"version https://git-lfs.github.com": "a pointer of Git LFS",
+    }
+    for start, kind in kinds.items():
+        with pytest.raises(audio.AudioError, match=f"Cannot decode these bytes: it is {kind}, no sound"):
+            audio.read(start + bytes(20))

@@ -92,7 +92,11 @@ def test_nothing_to_pair(tmp_path):
         ("…".encode(), "is empty or has no words"),
         ("Phrase".encode("utf-16-le"), "UTF-16"),
         ("Phrase".encode("utf-16"), "not UTF-8"),
-        (b"Ph\0rase", "UTF-16 or binary"),
+        (b"Ph\0rase", "is UTF-16, RTF or binary: save it as plain text"),
+        (rb"{\rtf1\ansi Phrase}", "is UTF-16, RTF or binary"),
+        ("Phrase".encode("utf-32"), "not UTF-8"),
+        ("\u00a0\u202f".encode(), "is empty or has no words"),
+        ("\u200b\ufeff".encode(), "is empty or has no words"),
         (b"word " * 800, "has 3,999 characters for 1.0 s"),
     ],
 )
@@ -112,9 +116,33 @@ def test_a_text_of_too_many_tokens(folder):
         corpus.pairs(folder, tokenizer=Tokenizer())
 
 
-def test_a_byte_order_mark_is_no_letter(folder):
-    (folder / "reports" / "001.txt").write_bytes("\ufeffPhrase un.".encode())
+@pytest.mark.parametrize(
+    "text", ["\ufeffPhrase un.", "\ufeff\ufeffPhrase \ufeffun.", "\u200ePhra\u00adse un."]
+)
+def test_what_cannot_be_seen_is_no_letter(folder, text):
+    (folder / "reports" / "001.txt").write_bytes(text.encode())
     assert corpus.pairs(folder)[0]["sentence"] == "Phrase un."
+
+
+def test_the_joiners_of_a_script_stay(folder):
+    (folder / "reports" / "001.txt").write_text("\u0645\u06cc\u200c\u062e\u0648", encoding="utf-8")
+    assert "\u200c" in corpus.pairs(folder)[0]["sentence"]
+
+
+@pytest.mark.parametrize("name", ["003.caf", "003.MOV", "003"])
+def test_a_clip_of_an_ending_that_nobody_listed_is_read_by_its_content(folder, name):
+    (folder / "audio" / name).write_bytes(audio.encode(tone(1.0), format="wav"))
+    (folder / "audio" / "004.md").write_text("notes")
+    (folder / "reports" / "003.txt").write_text("Oui.")
+    assert corpus.pairs(folder)[2]["audio"] == str(folder / "audio" / name)
+    (folder / "audio" / name).write_bytes(b"notes")
+    with pytest.raises(corpus.CorpusError, match=rf"audio/{name}: Cannot decode {name}"):
+        corpus.pairs(folder)
+
+
+def test_a_folder_of_nobodys_home_is_told(folder):
+    with pytest.raises(corpus.CorpusError, match=r"no-such-user/corpus has no folder 'audio'"):
+        corpus.pairs("~no-such-user/corpus")
 
 
 def test_names_match_whatever_their_case_and_encoding(folder):
@@ -144,3 +172,30 @@ def test_half_a_file_is_told(folder, format):
         corpus.pairs(folder)
     (folder / "audio" / f"001.{format}").write_bytes(whole)
     assert len(corpus.pairs(folder)) == 2
+
+
+def test_half_a_recording_of_a_browser_is_told(folder):
+    from tests.test_audio import PHONES, phone_bytes
+
+    whole = phone_bytes(0.1 * np.sin(np.arange(144_000) / 20), *PHONES["webm"])
+    (folder / "audio" / "001.wav").unlink()
+    (folder / "audio" / "001.webm").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(corpus.CorpusError, match=r"audio/001\.webm ends before its header says"):
+        corpus.pairs(folder)
+    (folder / "audio" / "001.webm").write_bytes(whole)
+    assert len(corpus.pairs(folder)) == 2
+
+
+def test_the_limits_of_a_pair(folder):
+    class Tokenizer:
+        def __call__(self, text):
+            self.input_ids = [0] * 448
+            return self
+
+    (folder / "audio" / "001.wav").write_bytes(audio.encode(tone(30.0), format="wav"))
+    (folder / "reports" / "002.txt").write_text("a" * 50)
+    assert len(corpus.pairs(folder, tokenizer=Tokenizer())) == 2
+    (folder / "reports" / "002.txt").write_text("a" * 51)
+    with pytest.raises(corpus.CorpusError, match=r"has 51 characters for 1\.0 s") as told:
+        corpus.pairs(folder)
+    assert len(str(told.value).splitlines()) == 2

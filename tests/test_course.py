@@ -1,3 +1,4 @@
+import random
 import subprocess
 import sys
 
@@ -25,6 +26,34 @@ def test_timed_measures_and_says_so(capsys):
     assert capsys.readouterr().out.startswith("a nap: 0.0 s · ")
 
 
+def test_timed_says_seconds_and_how_much_faster_than_listening(monkeypatch, capsys):
+    ticks = iter([10.0, 12.5, 20.0, 21.0])
+    monkeypatch.setattr(course.time, "perf_counter", lambda: next(ticks))
+    with course.timed("work", audio_seconds=30) as timing:
+        assert timing.seconds == 0.0
+    with course.timed("other work"):
+        pass
+    assert timing.seconds == 2.5
+    assert capsys.readouterr().out == "work: 2.5 s · 12.0 × real time\nother work: 1.0 s\n"
+
+
+def test_a_bar_in_a_notebook_is_one_output_that_ends_empty(monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data)
+
+    monkeypatch.setattr(course, "_in_notebook", lambda: True)
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, display_id: shown.append(data) or Handle()
+    )
+    assert list(course.progress(iter("ab"), "letters", total=2)) == ["a", "b"]
+    assert shown[0] == shown[-1] == {}
+    assert "letters:   0%" in shown[1]["text/plain"] and "/2 " in shown[1]["text/plain"]
+    assert all(len(each.get("text/plain", "")) <= 70 for each in shown)
+
+
 def test_timed_lets_errors_through():
     with pytest.raises(ZeroDivisionError), course.timed("nothing"):
         raise ZeroDivisionError
@@ -38,6 +67,9 @@ def test_start_says_source_and_device_and_seeds(capsys):
     first = torch.rand(1), np.random.rand()
     course.start("01")
     assert (torch.rand(1), np.random.rand()) == first
+    assert random.random() == random.Random(42).random()
+    assert first[0] == torch.rand(1, generator=torch.Generator().manual_seed(42))
+    assert first[1] == np.random.RandomState(42).rand()
     said = capsys.readouterr().out
     assert "Lesson 01 · source: offline · device: " in said
     assert "transformers 5." in said
@@ -99,5 +131,7 @@ def test_what_is_kept_replaces_an_older_copy_and_nothing_else(tmp_path, monkeypa
     with pytest.raises(ValueError, match=r"holds notes\.txt, which the course did not write"):
         course.keep(made, "a model")
     assert (kept / "notes.txt").read_text() == "the learner's own"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert course.keep("~/made", "from home").is_dir()
     with pytest.raises(FileNotFoundError, match="run the cells that make it first"):
         course.keep(tmp_path / "nowhere", "a model")

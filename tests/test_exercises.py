@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,13 @@ def test_right_answers_are_ticked_and_noted_once(capsys, own_progress):
     assert capsys.readouterr().out == "✓ 2.1 collapse\n" * 2
     assert list(json.loads(own_progress.read_text())) == ["2.1"]
     assert exercises.checked["2.1"] == ""
+    day = date.today().isoformat()
+    row = f'{{\n  "title": "collapse",\n  "day": "{day}"\n }}'
+    assert own_progress.read_text(encoding="utf-8") == f'{{\n "2.1": {row}\n}}'
+    with checking("2.2", "œuf"):
+        pass
+    assert '"œuf"' in own_progress.read_text(encoding="utf-8")
+    assert [path.name for path in own_progress.parent.iterdir()] == ["progress.json"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +76,18 @@ def test_a_damaged_progress_counts_as_none_and_is_replaced(content, own_progress
     with checking("1.1", "first"):
         pass
     assert list(exercises.solved()) == ["1.1"]
+
+
+def test_a_cache_that_cannot_be_written_does_not_spoil_the_tick(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "file" / "cache"))
+    with checking("2.1", "collapse"):
+        pass
+    tick, told = capsys.readouterr().out.splitlines()
+    assert tick == "✓ 2.1 collapse"
+    assert told.startswith("Your progress cannot be noted (") and told.endswith(
+        "ASR_CACHE to a folder of yours."
+    )
 
 
 def test_a_lesson_counts_its_own(capsys):

@@ -150,12 +150,6 @@ def test_a_cache_is_mended_but_keeps_what_is_not_ours(tmp_path):
         pytest.fail("the work had begun")
 
 
-def test_a_cache_of_former_editions_is_known_by_its_sums(tmp_path):
-    sums_of_others(tmp_path / "target")
-    assert files.is_intact(tmp_path / "target")
-    assert read(write(tmp_path / "target", mend=True)) == "ours"
-
-
 WRITER = """
 import sys
 from helpers.supply import files

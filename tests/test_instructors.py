@@ -1,6 +1,8 @@
 """The plans for instructors: their minutes add up, and the exercises they name exist."""
 
+import builtins
 import re
+import symtable
 
 import pytest
 
@@ -38,3 +40,39 @@ def test_named_sections_exist(number):
     assert rows
     for section in (part for row in rows for part in row.split("; ")):
         assert any(title.startswith(section) for title in titles), section
+
+
+def needed(code):
+    """Names that a cell takes from cells before it."""
+    tables, found = [symtable.symtable(code, "cell", "exec")], set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            top = table.get_type() == "module"
+            own = top and (symbol.is_assigned() or symbol.is_imported())
+            if symbol.is_referenced() and (top or symbol.is_global()) and not own:
+                found.add(symbol.get_name())
+    return found
+
+
+@pytest.mark.parametrize("plan", ["90 minutes", "Three hours"])
+@pytest.mark.parametrize("number", ["01", "02", "03"])
+def test_sections_of_a_plan_need_no_others(plan, number):
+    section = re.search(rf"^##+ {plan}.*?(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)[0]
+    row = rf"^\| \d+:\d\d \| \d+ \| {int(number)}, (.+?)\*? \| .*\b(?:do|start)\b"
+    named = [part for parts in re.findall(row, section, re.MULTILINE) for part in parts.split("; ")]
+    if not named:
+        pytest.skip("learners run nothing of it in this plan")
+    (entry,) = notebooks.choose([number])
+    # What stands before the first section is run by everybody; `display` is IPython's own.
+    shown, known = True, {*dir(builtins), "display"}
+    for cell in notebooks.build(entry, exercises.solved).cells:
+        if cell.cell_type == "markdown":
+            for title in re.findall(r"^## (.+)$", cell.source, re.MULTILINE):
+                shown = any(title.startswith(part) for part in named)
+        elif shown and "setup" not in exercises.tags(cell):
+            missing = needed(cell.source) - known
+            defined = symtable.symtable(cell.source, "cell", "exec").get_symbols()
+            known |= {symbol.get_name() for symbol in defined if symbol.is_assigned() or symbol.is_imported()}
+            assert missing - known == set(), f"{plan}: {missing - known} in\n{cell.source}"

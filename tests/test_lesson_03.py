@@ -3,10 +3,11 @@
 import random
 from types import SimpleNamespace
 
+import evaluate
 import numpy as np
 import pytest
 
-from helpers import audio, catalog
+from helpers import audio, catalog, metrics
 from tests import cells
 
 RATE = audio.SAMPLE_RATE
@@ -189,3 +190,9 @@ def test_an_interval_holds_the_rate_and_narrows_with_more_segments(lesson):
     assert 0 <= low < errors.sum() / lengths.sum() < high
     narrow = lesson.interval(np.tile(errors, 20), np.tile(lengths, 20))
     assert narrow[1] - narrow[0] < (high - low) / 3
+
+
+def test_the_error_rate_is_that_of_the_normalised_texts():
+    given = {"wer": evaluate.load(catalog.metric("wer")), "metrics": metrics}
+    lesson = cells.defined("03_whisper_long_form", "error_rate", **given)
+    assert lesson.error_rate("¿Uno, dos? Tres.", "uno dos") == 1 / 3

@@ -4,12 +4,13 @@ import json
 from collections import Counter
 from types import SimpleNamespace
 
+import evaluate
 import numpy as np
 import pytest
 import soxr
 import torch
 
-from helpers import course, ctc
+from helpers import catalog, course, ctc
 from tests import cells
 
 LETTERS = {"<pad>": 0, "<unk>": 1, "|": 2, "A": 3, "B": 4, "L": 5}
@@ -128,6 +129,8 @@ def test_a_telephone_line_keeps_the_middle_and_the_length(lesson):
         heard = lesson.telephone(sent)
         assert heard.dtype == np.float32 and len(heard) == len(sent)
         assert (loudness(heard, pitch) > 0.3 * loudness(sent, pitch)) == kept
+    narrow = lesson.telephone(tone(1000) + tone(3000), high=2200)
+    assert loudness(narrow, 3000) < 0.3 * loudness(lesson.telephone(tone(1000) + tone(3000)), 3000)
 
 
 def test_noise_is_so_many_decibels_quieter_and_fits(lesson):
@@ -146,7 +149,7 @@ def test_voices_behind_are_equally_loud_and_clips_change_their_pace(lesson):
     assert len(together) == 16_000
     each = [loudness(together, pitch) for pitch in (400, 800, 1600, 3200)]
     assert max(each) < 1.3 * min(each)
-    lengths = [len(lesson.vary(tone(440), voices, np.random.default_rng(seed))) for seed in range(8)]
+    lengths = [len(lesson.pace(tone(440), np.random.default_rng(seed))) for seed in range(8)]
     assert min(lengths) < 15_900 and max(lengths) > 16_100
     assert all(16_000 / 1.1 - 2 <= length <= 16_000 / 0.9 + 2 for length in lengths)
 
@@ -164,6 +167,27 @@ def test_lower_layers_are_frozen_and_counted(lesson):
     ]  # fmt: skip
     frozen = [model.wav2vec2.feature_projection, *model.wav2vec2.encoder.layers[:2]]
     assert learn == everything - sum(w.numel() for part in frozen for w in part.parameters())
+
+
+def test_the_trainers_score_is_the_error_rate_of_the_texts(lesson, processor):
+    metrics = {name: evaluate.load(catalog.metric(name)) for name in ("wer", "cer")}
+    given = cells.defined("06_wav2vec2_ctc_fine_tuning", "score", texts_of=lesson.texts_of, **metrics)
+    pad, a, b, gap = (LETTERS[token] for token in ("<pad>", "A", "B", "|"))
+    labels = np.array([[a, gap, b, b], [a, b, -100, -100]])
+    frames = np.array([[a, pad, gap, b, b, a], [a, a, b, -100, -100, -100]])
+    # "A BB" was heard as "A BA", and "AB" as it is.
+    assert given.score(SimpleNamespace(label_ids=labels, predictions=frames)) == {"wer": 1 / 3, "cer": 1 / 6}
+
+
+def test_clips_are_transcribed_one_by_one_in_their_order(processor):
+    def pipeline(task, model, **_):
+        return lambda clip: {"text": f"{model} heard {len(clip['raw'])} at {clip['sampling_rate']} Hz"}
+
+    given = {"pipeline": pipeline, "processor": processor, "device": "cpu"}
+    lesson = cells.defined("06_wav2vec2_ctc_fine_tuning", "transcribe", **given)
+    model = SimpleNamespace(eval=lambda: "it")
+    texts = lesson.transcribe(model, [np.zeros(20, np.float32), np.zeros(10, np.float32)])
+    assert texts == ["it heard 20 at 16000 Hz", "it heard 10 at 16000 Hz"]
 
 
 def test_settings_keep_the_state_with_the_lowest_wer_and_share_nothing(lesson):

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import evaluate
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +24,19 @@ SIZES = {"train": 100, "validation": 3, "test": 5}
 @pytest.fixture(scope="module")
 def lesson():
     return cells.tested("07_xlsr_ctc_fine_tuning")
+
+
+def test_the_trainers_score_is_the_error_rate_of_the_texts_and_the_share_of_blanks():
+    from transformers import AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(catalog.model("facebook/wav2vec2-base-100h"))
+    metrics = {name: evaluate.load(catalog.metric(name)) for name in ("wer", "cer")}
+    lesson = cells.defined("07_xlsr_ctc_fine_tuning", "score", processor=processor, np=np, **metrics)
+    pad, a, b, gap = processor.tokenizer.convert_tokens_to_ids(["<pad>", "A", "B", "|"])
+    labels = np.array([[a, gap, b, a], [a, b, -100, -100]])
+    frames = np.array([[a, pad, gap, b, b, b], [a, a, b, -100, -100, -100]])
+    found = lesson.score(SimpleNamespace(label_ids=labels, predictions=frames))
+    assert found == {"wer": 1 / 3, "cer": 1 / 6, "blank": 1 / 9}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import tracemalloc
 from itertools import pairwise
 from types import SimpleNamespace
 
+import evaluate
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel
@@ -301,6 +302,19 @@ def test_the_parts_of_a_delay(lesson):
     assert two["word"] == "two" and two["shown"] == pytest.approx(0.8) and two["agreed"] == pytest.approx(1.0)
 
 
+def test_a_word_with_a_hyphen_is_one_word_confirmed_with_its_last_piece(lesson):
+    class Heard:
+        words, times = [" cold", "-hearted", " is"], [(0.0, 0.5), (0.5, 1.0), (1.2, 1.4)]
+
+    step = lesson.Step
+    steps = [step(1.0, 0, 1, "", " cold", 0.3), step(2.0, 1, 3, " cold", "-hearted is", 0.4)]
+    steps.append(step(3.0, 3, 3, " cold-hearted is", "", 0.5))
+    found = lesson.delays(Heard, steps)
+    assert [(row["word"], row["end"], row["shown"], row["agreed"]) for row in found] == [
+        ("cold-hearted", 1.0, 1.0, 1.0), ("is", 1.4, pytest.approx(0.6), 1.0),
+    ]  # fmt: skip
+
+
 def test_the_quietest_frame_is_near_the_time(lesson):
     odds = np.ones(100, np.float32)
     odds[[32, 60]] = 0.1, 0.0
@@ -398,3 +412,10 @@ def test_the_page_ends_with_its_program(tmp_path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with pytest.raises(OSError):
         connection.request("GET", "/")
+
+
+def test_the_error_rate_is_that_of_the_normalised_texts():
+    given = {"wer": evaluate.load(catalog.metric("wer")), "metrics": metrics}
+    lesson = cells.defined(SLUG, "error_rate", **given)
+    assert lesson.error_rate(["Mr. A is here.", "So?"], ["MISTER B is here", "so"]) == 1 / 5
+    assert lesson.error_rate(["Öl, Mr."], ["öl mister"], "de") == 1 / 2

@@ -79,16 +79,14 @@ def test_diff_compares_normalised_and_shows_as_written():
     assert "1 edit" in diff("MISTER A", "Mr. A").text
 
 
-def test_diff_of_characters_shows_marks_and_spaces():
-    assert "◌\u093f" in diff("हिन्दी", "हन्दी", unit="char").html
-    assert "␣" in diff("a b", "ab", unit="char").html
-    assert "2 edits for 2 characters" in diff("AB", "ab", unit="char").text
-    assert "0 edits" in diff("AB c", "ab C", language="en", unit="char").text
-
-
 def test_long_diffs_wrap_as_text():
     words = " ".join(["word"] * 60)
-    assert max(map(len, str(diff(words, words)).splitlines())) <= 100
+    lines = str(diff(words, words)).splitlines()
+    # 11 columns for the name; 15 words of four letters and the spaces between them fill 74 of 76.
+    assert [len(line) for line in lines[:2]] == [11 + 15 * 5 - 1] * 2
+    assert len(lines) == 4 * 3 + 1 and lines[9].split() == ["target", *["word"] * 15]
+    assert str(diff("a" * 90, "b")).splitlines()[0] == f"target     {'a' * 90}"
+    assert str(diff("a" * 38 + " " + "b" * 37, "c")).splitlines()[0].endswith("b")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,6 @@ def test_long_diffs_wrap_as_text():
         (("a", ["a"]), TypeError, "prediction is list"),
         (("", " "), ValueError, "both empty"),
         (("?", "!", "en"), ValueError, "both empty"),
-        (("a", "b", None, "phoneme"), ValueError, "'word' or 'char'"),
         (("a", "b", 3), TypeError, "language is 3"),
     ],
 )
@@ -111,7 +108,6 @@ def test_everything_is_escaped():
     shown = [
         diff(HOSTILE, "b", title=HOSTILE),
         diff("a", HOSTILE, language="en"),
-        diff(HOSTILE, "b", unit="char"),
         listen(SOUND, RATE, HOSTILE),
         captioned_player(SOUND, RATE, [(0, 1, HOSTILE)], title=HOSTILE),
         word_player(SOUND, RATE, [(HOSTILE, 0, 1)], title=HOSTILE),
@@ -317,3 +313,30 @@ def test_diff_lines_up_in_html_as_in_text():
     shown = diff("SIMILES AND BEEF IS ON NOW", "SIMALYIS AND IS ON TOP NOW")
     lines = re.search(r"<pre>(.*?)</pre>", shown.html, re.DOTALL)[1].splitlines()
     assert [re.sub(r"<[^>]*>", "", line) for line in lines] == str(shown).splitlines()[:2]
+
+
+@pytest.mark.parametrize("player", [captioned_player, word_player])
+def test_whisper_may_speak_for_30_s_after_the_end_and_no_longer(player):
+    segment = (("a", 32, 33) if player is word_player else (32, 33, "a")), RATE
+    assert "a" in player(SOUND, RATE, [segment[0]]).text
+    late = ("a", 32.5, 33) if player is word_player else (32.5, 33, "a")
+    with pytest.raises(ValueError, match=r"Segment 0 starts at 32\.50 s and the sound ends at 2\.00 s"):
+        player(SOUND, RATE, [late])
+
+
+def test_minutes_and_the_limit_of_confidence():
+    long = np.tile(SOUND, 40)
+    assert captioned_player(long, RATE, [(61.9, 70, "a")]).text.splitlines()[1] == "1:01  a"
+    shown = word_player(
+        SOUND, RATE, [("a", 0, 1, 0.5), ("b", 1, 1.5, 0.49), ("c", 1.5, 2, 1), ("d", 1.5, 2, 0)]
+    )
+    assert Tags(shown.html).texts_in("u") == ["b", "d", "underlined"]
+    assert [line.split() for line in shown.text.splitlines()[1:3]] == [
+        *(["0.00", "1.00", "a", "50%"], ["1.00", "1.50", "b", "49%"])
+    ]
+    assert word_player(SOUND, RATE, [("  ", 0, 0.5), ("a", 0.5, 1)]).html.count("data-start") == 1
+
+
+def test_a_sound_starts_one_at_a_time_and_says_its_title():
+    html = listen(SOUND, RATE, "A tone").html
+    assert "a!==this" in html and 'aria-label="A tone"' in html and "<b>A tone</b>" in html

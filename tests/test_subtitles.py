@@ -3,7 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.subtitles import Segment, read_segments, to_srt, to_webvtt, write
+from helpers.segments import captions
+from helpers.subtitles import Segment, columns, read_segments, to_srt, to_webvtt
 
 PIPELINE = [
     {"timestamp": (0.0, 2.5), "text": " Mister Quilter is the apostle"},
@@ -114,6 +115,7 @@ def test_text_cannot_break_the_format():
         ([], ValueError, "no segment with text"),
         ([(0, 1, "  ")], ValueError, "no segment with text"),
         ({"text": "a"}, ValueError, "return_timestamps=True"),
+        ((iter([]), "info"), TypeError, "pass the first of the two"),
         (None, TypeError, "NoneType: pass a list"),
         ("text", TypeError, "str: pass a list"),
         ([(0, 1)], TypeError, "Segment 0 is"),
@@ -138,27 +140,6 @@ def test_bad_segments_get_one_sentence(convert, segments, error, message):
         convert(segments)
 
 
-@pytest.mark.parametrize(("name", "convert"), [("clip.srt", to_srt), ("clip.VTT", to_webvtt)])
-def test_write(tmp_path, name, convert):
-    path = tmp_path / name
-    path.write_text("old")
-    assert write(PIPELINE, path) == path
-    assert path.read_text(encoding="utf-8") == convert(PIPELINE)
-    assert [file.name for file in tmp_path.iterdir()] == [name]
-
-
-def test_write_leaves_nothing_half_written(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"does not end in \.srt or \.vtt"):
-        write(PIPELINE, tmp_path / "clip.txt")
-    with pytest.raises(ValueError, match="no segment with text"):
-        write([], tmp_path / "clip.srt")
-    with pytest.raises(FileNotFoundError, match="no folder"):
-        write(PIPELINE, tmp_path / "nowhere" / "clip.srt")
-    with pytest.raises(UnicodeEncodeError):
-        write([(0, 1, "\ud800")], tmp_path / "clip.srt")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_openai_gives_is_read():
     assert read_segments({"segments": [{"start": 0, "end": 1, "text": "a"}]}) == [Segment(0, 1, "a")]
 
@@ -173,3 +154,55 @@ def test_wide_characters_count_two_columns():
     lines = [line for line in to_srt([(0, 9, "语" * 65)]).splitlines() if "语" in line]
     assert max(map(len, lines)) <= 21
     assert "".join(lines) == "语" * 65
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "times", "parted"),
+    [
+        ("One", " two", [(0, 1), (1.8, 2)], False),
+        ("One", " two", [(0, 1), (1.85, 2)], True),
+        ("One", " two", [(0, 5), (5, 6)], False),
+        ("One", " two", [(0, 5), (5, 6.1)], True),
+        ("a" * 42, " " + "b" * 41, [(0, 1), (1, 2)], False),
+        ("a" * 42, " " + "b" * 42, [(0, 1), (1, 2)], True),
+        ("Nineteen letters...", " So", [(0, 1), (1, 2)], False),
+        ("Twenty letters here.", " So", [(0, 1), (1, 2)], True),
+        ("Twenty letters here?", " So", [(0, 1), (1, 2)], True),
+        ("Twenty letters here,", " So", [(0, 1), (1, 2)], False),
+        ("语" * 42, "语" * 42, [(0, 1), (1, 2)], False),
+        ("语" * 42, "语" * 43, [(0, 1), (1, 2)], True),
+        ("Twenty letters here.", '"', [(0, 1), (1, 2)], False),
+        ("and twenty letters.", "so", [(0, 1), (3, 4)], False),
+    ],
+)
+def test_a_caption_ends_at_a_pause_a_sentence_or_its_limit(first, second, times, parted):
+    found = captions([first, second], times)
+    if parted:
+        assert found == [Segment(*times[0], first), Segment(*times[1], second.strip())]
+    else:
+        assert found == [Segment(times[0][0], times[1][1], first + second)]
+
+
+def test_captions_do_not_overlap_where_words_do():
+    words, times = ["One", " two", " three"], [(0, 2), (1, 1.5), (9, 8.5)]
+    assert captions(words, times) == [Segment(0, 2, "One two"), Segment(9, 9, "three")]
+
+
+def test_columns_of_a_fixed_width_font():
+    assert [columns(text) for text in ("abc", "语", "e\u0301", "a\u200d", "\u0939\u093f", "\uff21")] == [
+        *(3, 2, 1, 1, 2, 2)
+    ]
+
+
+def test_lines_fill_the_width_and_no_more():
+    fits = "a" * 20 + " " + "b" * 21
+    assert to_srt([(0, 1, fits)]).splitlines()[2:] == [fits]
+    assert to_srt([(0, 1, fits + "b")]).splitlines()[2:] == ["a" * 20, "b" * 22]
+    # Five lines at the least: three cues of two lines.
+    found = cues(to_srt([(0, 6, " ".join(["a" * 30] * 5))]))
+    assert [len(lines) - 1 for lines in found] == [2, 2, 1]
+    assert [lines[0] for lines in found] == [
+        "00:00:00,000 --> 00:00:02,408",
+        "00:00:02,408 --> 00:00:04,816",
+        "00:00:04,816 --> 00:00:06,000",
+    ]

@@ -36,7 +36,7 @@ def test_json_says_the_same(capsys, monkeypatch):
 
 def test_an_old_python(monkeypatch):
     monkeypatch.setattr("platform.python_version", lambda: "3.10.2")
-    assert check.text([finding("Python")]) == (
+    assert str(finding("Python")) == (
         "[FAIL] Python: 3.10.2, but 3.11 or newer is needed: make PYTHON=python3.11 run"
     )
 

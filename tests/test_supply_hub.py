@@ -129,7 +129,7 @@ def test_a_name_that_nobody_knows(tmp_path):
 def test_the_time_is_limited_in_all():
     from helpers.supply import hub
 
-    assert hub.SECONDS < hub.PATIENCE < 25
+    assert (hub.SECONDS, hub.PATIENCE) == (10, 20)
 
 
 def test_a_certificate_that_nobody_trusts_and_the_variable_that_helps(repositories, certificate, tmp_path):
@@ -149,6 +149,22 @@ def test_a_socks_proxy_without_its_package(hub, tmp_path):
 def test_a_proxy_that_is_down(hub, tmp_path):
     sentence = question(hub.url, tmp_path / "home", http_proxy="http://127.0.0.1:9")
     assert "cannot be reached" in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HF_ENDPOINT", "hub.example", "HF_ENDPOINT holds no address"),
+        (
+            "SSL_CERT_FILE",
+            "/no/such/file.pem",
+            "SSL_CERT_FILE or REQUESTS_CA_BUNDLE names a file that is not",
+        ),
+    ],
+)
+def test_a_variable_that_is_wrong_is_named(hub, tmp_path, name, value, says):
+    assert says in question(hub.url, tmp_path / "home", **{name: value})
+    assert hub.requests == []
 
 
 def test_a_lesson_stops_at_its_first_cell_before_the_libraries_are_loaded(tmp_path):

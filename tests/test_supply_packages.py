@@ -1,5 +1,6 @@
 """Archives of the package index: found as pip is configured, checked before they are opened, never run."""
 
+import errno
 import hashlib
 import io
 import re
@@ -278,3 +279,14 @@ def test_other_versions_and_names_are_left_alone(server, pip, cache, tmp_path):
     assert [path for path, _ in Handler.asked if path.endswith(".whl")] == [
         "/files/some_data-1.0-py3-none-any.whl"
     ]
+
+
+def test_a_full_disk_is_not_taken_for_the_network(server, pip, cache, tmp_path, monkeypatch):
+    def full(url, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.put("one-pack", "one_pack-1.0.tar.gz")
+    pip(index_url=server.url)
+    monkeypatch.setattr(index, "download", full)
+    with pytest.raises(SupplyError, match=r"cache cannot be written \(No space left on device\): free some"):
+        packages.fetch(requirements=pinned(tmp_path, one_pack=b"1"))

@@ -1,5 +1,6 @@
 """What the packages become: made once, verified once a process, never half there."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -68,6 +69,39 @@ def test_a_failing_recipe_leaves_nothing_behind(own_cache, monkeypatch):
     with pytest.raises(SupplyError):
         recipes.path("small")
     assert [path.name for path in own_cache.rglob("*") if path.is_file()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_made(own_cache, monkeypatch, error):
+    def recipe(folder):
+        (folder / "half").touch()
+        raise error
+
+    monkeypatch.setitem(recipes.RECIPES, "small", recipe)
+    with pytest.raises(SupplyError, match=r"cannot be written \(.*No space left.*\): free some disk") as told:
+        recipes.path("small")
+    assert "\n" not in str(told.value)
+    assert [path.name for path in own_cache.rglob("*") if path.is_file()] == [".lock"]
+
+
+def test_a_fault_of_a_recipe_is_no_full_disk(own_cache, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "small", lambda folder: (folder / "nothing").read_bytes())
+    with pytest.raises(FileNotFoundError):
+        recipes.path("small")
+
+
+def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "file" / "cache"))
+    recipes.path.cache_clear()
+    with pytest.raises(SupplyError, match=r"cache cannot be written .*: free some disk, or set ASR_CACHE"):
+        recipes.path("minilm")
 
 
 def test_what_can_be_made_is_made_and_the_rest_named_once(own_cache, monkeypatch):

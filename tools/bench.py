@@ -1,21 +1,21 @@
-"""How fast can it be: every method of lesson 3 over the same five minutes, each run in a process of its own.
+"""How fast and how well: every method of lesson 3 on several kinds of recording, each in its own process.
 
-`python -m tools.bench` measures all methods, prints the table and stores it, for the lesson to show, in
-helpers/assets/bench/long_form.json. `python -m tools.bench METHOD ... --runs 5` measures some of them anew.
+`python -m tools.bench` measures what is not stored yet, prints the table and stores it, for the lesson to
+show, in helpers/assets/bench/long_form.json. `python -m tools.bench METHOD ... --again` measures anew what
+begins so. `--recordings FOLDER` adds recordings that may not be shipped (tools/bench_recordings.py),
+`--engines FOLDER` libraries that need an environment of their own (tools/bench_engines.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import date
 from importlib import metadata
@@ -23,23 +23,25 @@ from pathlib import Path
 
 os.environ.setdefault("ASR_SOURCE", "offline")
 
+import numpy as np
+
 from helpers import catalog
-from helpers.audio import SAMPLE_RATE, read
-from helpers.metrics import normalise
+from helpers.normalising import normalise
+from tools.bench_engines import LANGUAGES, RATE, convert, measure
+from tools.bench_recordings import Recording, of_a_folder, of_the_course
 
 STORE = catalog.asset("bench") / "long_form.json"
-SECONDS = 300
-WARM_UP_SECONDS = 12
-LANGUAGE = "es"
+CONVERTED = Path(__file__).resolve().parent.parent / "build" / "bench"
 
 
-def pipeline_method(
-    chunked=True, batch_size=8, dtype="float32", attention="sdpa", compiled=False, **generate
+def transformers_method(
+    threads, chunked=True, batch_size=8, stamps=False, dtype="float32", attention="sdpa", beams=1
 ):
     """The Transformers pipeline: chunks of 30 s, or the sequential algorithm."""
     import torch
     import transformers
 
+    torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
     recognise = transformers.pipeline(
         "automatic-speech-recognition",
@@ -48,118 +50,114 @@ def pipeline_method(
         device="cpu",
         model_kwargs={"attn_implementation": attention},
     )
-    if compiled:
-        recognise.model.model.encoder.forward = torch.compile(recognise.model.model.encoder.forward)
-    options = {"chunk_length_s": 30, "batch_size": batch_size} if chunked else {"return_timestamps": True}
-    options["generate_kwargs"] = {"language": "spanish", **generate}
+    options = {"chunk_length_s": 30, "batch_size": batch_size} if chunked else {}
+    if stamps or not chunked:
+        options["return_timestamps"] = True
 
-    def run(samples):
-        return recognise({"array": samples, "sampling_rate": SAMPLE_RATE}, **options)["text"]
+    def run(samples, language):
+        options["generate_kwargs"] = {"language": LANGUAGES[language], "num_beams": beams}
+        return recognise({"array": samples, "sampling_rate": RATE}, **options)["text"]
 
     return run
 
 
-def _whisper_model(compute_type: str):
+def _whisper_model(compute_type: str, threads: int):
     from faster_whisper import WhisperModel
 
-    return WhisperModel(
-        catalog.model("Systran/faster-whisper-base"),
-        device="cpu",
-        compute_type=compute_type,
-        cpu_threads=os.cpu_count(),
-    )
+    folder = catalog.model("Systran/faster-whisper-base")
+    return WhisperModel(folder, device="cpu", compute_type=compute_type, cpu_threads=threads)
 
 
-def faster_whisper_method(compute_type: str, batched: bool, **options):
-    """faster-whisper: window after window, or batched with voice activity detection."""
+def faster_whisper_method(threads, compute_type="int8", batched=False, **options):
+    """faster-whisper: window after window, or batches of the windows that its VAD finds."""
     from faster_whisper import BatchedInferencePipeline
 
-    model = _whisper_model(compute_type)
+    model = _whisper_model(compute_type, threads)
     recognise = BatchedInferencePipeline(model=model) if batched else model
 
-    def run(samples):
-        segments, _ = recognise.transcribe(samples, language=LANGUAGE, **options)
-        return " ".join(segment.text for segment in segments)
+    def run(samples, language):
+        segments, _ = recognise.transcribe(samples, language=language, **{"beam_size": 1, **options})
+        return " ".join(segment.text.strip() for segment in segments)
 
     return run
 
 
-def longform_method(compute_type: str, **options):
-    """helpers.longform: packed windows, no padding."""
+def longform_method(threads, compute_type="int8", shortest=None, **options):
+    """helpers.longform: packed windows, padded to `shortest` seconds at least."""
     from helpers import longform
 
-    model = _whisper_model(compute_type)
+    model = _whisper_model(compute_type, threads)
+    longform.SHORTEST_SECONDS = shortest or longform.SHORTEST_SECONDS
 
-    def run(samples):
-        return " ".join(segment.text for segment in longform.transcribe(model, samples, LANGUAGE, **options))
+    def run(samples, language):
+        found = longform.transcribe(model, samples, language, **{"beam_size": 1, **options})
+        return " ".join(segment.text for segment in found)
 
     return run
 
 
-METHODS: dict[str, Callable[[], Callable]] = {
-    "pipeline, chunks, batch 8, 5 beams (the options of the earlier course)": lambda: pipeline_method(),
-    "pipeline, chunks, batch 8, greedy": lambda: pipeline_method(num_beams=1),
-    "pipeline, chunks, batch 1, greedy": lambda: pipeline_method(batch_size=1, num_beams=1),
-    "pipeline, chunks, batch 8, greedy, eager attention": lambda: pipeline_method(
-        attention="eager", num_beams=1
+def _here(method: Callable, **options):
+    return lambda threads: method(threads, **options)
+
+
+_fast, _pipe, _packed = faster_whisper_method, transformers_method, longform_method
+METHODS: dict[str, Callable[[int], Callable]] = {
+    "Transformers, chunks, batch 8, 5 beams": _here(_pipe, beams=5),
+    "Transformers, chunks, batch 8": _here(_pipe),
+    "Transformers, chunks, batch 1": _here(_pipe, batch_size=1),
+    "Transformers, chunks, batch 8, eager attention": _here(_pipe, attention="eager"),
+    "Transformers, chunks, batch 8, bfloat16": _here(_pipe, dtype="bfloat16"),
+    "Transformers, chunks, batch 8, time stamps": _here(_pipe, stamps=True),
+    "Transformers, sequential": _here(_pipe, chunked=False),
+    "faster-whisper, sequential": _here(_fast),
+    "faster-whisper, sequential, VAD": _here(_fast, vad_filter=True),
+    "faster-whisper, VAD windows, batch 16": _here(_fast, batched=True, batch_size=16),
+    "faster-whisper, VAD windows, batch 1": _here(_fast, batched=True, batch_size=1),
+    "faster-whisper, VAD windows, batch 1, time stamps": _here(
+        _fast, batched=True, batch_size=1, without_timestamps=False
     ),
-    "pipeline, chunks, batch 8, greedy, bfloat16": lambda: pipeline_method(dtype="bfloat16", num_beams=1),
-    "pipeline, chunks, batch 8, greedy, compiled encoder": lambda: pipeline_method(
-        compiled=True, num_beams=1
-    ),
-    "pipeline, sequential, greedy": lambda: pipeline_method(chunked=False, num_beams=1),
-    "faster-whisper float32, 5 beams": lambda: faster_whisper_method("float32", False),
-    "faster-whisper int8, 5 beams": lambda: faster_whisper_method("int8", False),
-    "faster-whisper int8, greedy": lambda: faster_whisper_method("int8", False, beam_size=1),
-    "faster-whisper int8, greedy, VAD": lambda: faster_whisper_method(
-        "int8", False, beam_size=1, vad_filter=True
-    ),
-    "faster-whisper batched float32, 5 beams": lambda: faster_whisper_method("float32", True, batch_size=16),
-    "faster-whisper batched int8, 5 beams": lambda: faster_whisper_method("int8", True, batch_size=16),
-    "faster-whisper batched int8, greedy": lambda: faster_whisper_method(
-        "int8", True, batch_size=16, beam_size=1
-    ),
-    "packed windows, int8, 2 beams": lambda: longform_method("int8"),
-    "packed windows, int8, greedy": lambda: longform_method("int8", beam_size=1),
-    "packed windows, int8, 5 beams": lambda: longform_method("int8", beam_size=5),
-    "packed windows, float32, 2 beams": lambda: longform_method("float32"),
+    "faster-whisper, sequential, 5 beams": _here(_fast, beam_size=5),
+    "faster-whisper float32, sequential": _here(_fast, compute_type="float32"),
+    "packed windows": _here(_packed),
+    "packed windows, 2 beams": _here(_packed, beam_size=2),
+    "packed windows, padded to 30 s": _here(_packed, shortest=30),
 }
+ENGINES = {
+    "OpenVINO GenAI, sequential": ("openvino", "openvino-int8", "int8"),
+    "OpenVINO GenAI float32, sequential": ("openvino", "openvino-float32", "fp32"),
+    "ONNX Runtime float32, sequential": ("onnxruntime", "onnx", None),
+    "whisper.cpp float16, sequential": ("whispercpp", "ggml-base.bin", None),
+}
+"""Each a method of tools/bench_engines.py, the name of what is converted for it, and its number format."""
+
+BOOK_ONLY = ("5 beams", "batch 1", "eager attention", "bfloat16")
+"""Rows of the Transformers pipeline that are measured on the book only; the others on one recording a kind.
+
+They take long.
+"""
 
 
-def clip(folder: Path) -> float:
-    """Write five minutes of the Spanish audiobook and its text into a folder; returns their seconds."""
-    import numpy as np
-    from datasets import Audio, load_dataset
-
-    found = catalog.data("facebook/multilingual_librispeech", "spanish")
-    data = load_dataset(**found, split="dev", streaming=True).cast_column("audio", Audio(decode=False))
-    clips, texts, seconds = [], [], 0.0
-    for row in data:
-        clips.append(read(row["audio"]))
-        texts.append(row["transcript"])
-        seconds += len(clips[-1]) / SAMPLE_RATE
-        if seconds >= SECONDS:
-            break
-    np.save(folder / "clip.npy", np.concatenate(clips))
-    (folder / "text.txt").write_text(" ".join(texts), encoding="utf-8")
-    return seconds
+def wanted(method: str, name: str) -> bool:
+    """Is this recording, KIND.LANGUAGE, measured with this method?"""
+    kind, _, language = name.rpartition(".")
+    if not method.startswith("Transformers") or kind == "book":
+        return True
+    return language == "en" and kind != "calls" and not method.endswith(BOOK_ONLY)
 
 
-def measure(method: str, folder: Path) -> dict:
-    """One run in this process. Loading and a warm-up on the first seconds are not timed."""
-    import jiwer
-    import numpy as np
+def score(recording: Recording, text: str) -> list[int]:
+    """Word errors of a text against each segment of a recording, as lesson 3 counts them."""
+    from tests.cells import tested
 
-    samples = np.load(folder / "clip.npy")
-    run = METHODS[method]()
-    run(samples[: WARM_UP_SECONDS * SAMPLE_RATE].copy())
-    begin = time.perf_counter()
-    text = run(samples)
-    seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    said = (folder / "text.txt").read_text(encoding="utf-8")
-    rate = jiwer.wer(normalise(said, LANGUAGE), normalise(text, LANGUAGE))
-    return {"seconds": seconds, "memory": peak, "wer": rate}
+    with contextlib.redirect_stdout(None):  # a cell of the lesson prints
+        count = tested("03_whisper_long_form", np=np, RATE=RATE).errors_per_segment
+    said = [normalise(line, recording.language) for line in recording.texts]
+    return [int(number) for number in count(said, normalise(text, recording.language))]
+
+
+def words(recording: Recording) -> list[int]:
+    """Words in each segment of a recording."""
+    return [len(normalise(line, recording.language).split()) for line in recording.texts]
 
 
 def processor() -> str:
@@ -171,58 +169,136 @@ def processor() -> str:
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
+def command(method: str, threads: int, folder: Path, engines: Path | None) -> list[str] | None:
+    """What runs a method over the recordings in a folder; None where its environment is missing."""
+    if method in METHODS:
+        return [
+            sys.executable,
+            "-m",
+            "tools.bench",
+            method,
+            "--threads",
+            str(threads),
+            "--in-folder",
+            str(folder),
+        ]
+    engine, target, weights = ENGINES[method]
+    python = (engines / engine / "bin" / "python").absolute() if engines else None
+    if python is None or not python.exists():
+        return None
+    CONVERTED.mkdir(parents=True, exist_ok=True)
+    convert(engine, str(python), catalog.model("openai/whisper-base"), CONVERTED / target, weights)
+    script = Path(__file__).with_name("bench_engines.py")
+    return [str(python), str(script), engine, str(CONVERTED / target), str(folder), str(threads)]
+
+
+def run(
+    method: str, recordings: list[Recording], threads: int, engines: Path | None
+) -> dict[str, dict] | None:
+    """Measure one method in a process of its own; figures by recording."""
+    with tempfile.TemporaryDirectory() as name:
+        arguments = command(method, threads, Path(name), engines)
+        if arguments is None:
+            return None
+        for recording in recordings:
+            np.save(Path(name) / f"{recording.name}.npy", recording.samples)
+        settings = {**os.environ, "OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1"}
+        settings.pop("PYTHONPATH", None) if method in ENGINES else None
+        result = subprocess.run(arguments, capture_output=True, text=True, env=settings)
+    if result.returncode:
+        raise SystemExit(f"{method} stopped:\n{result.stderr[-2000:]}")
+    by_name = {recording.name: recording for recording in recordings}
+    rows = {}
+    for line in result.stdout.splitlines():
+        if line.startswith("@"):
+            row = json.loads(line[1:])
+            errors = score(by_name[row["recording"]], row["text"])
+            rows[row["recording"]] = {
+                "seconds": round(row["seconds"], 2),
+                "memory": round(row["memory"]),
+                "errors": errors,
+            }
+    return rows
+
+
 def table(store: dict) -> str:
     """The stored results as text."""
-    slowest = next(iter(store["methods"].values()))["seconds"]
-    lines = [f"{store['machine']}, {store['date']}; {store['clip']}; {store['versions']}", ""]
-    lines.append(
-        f"{'method':72}{'s':>8}{'x real time':>13}{'x original':>12}{'MB peak':>9}{'WER':>8}{'runs':>6}"
-    )
-    for method, row in store["methods"].items():
-        lines.append(
-            f"{method:72}{row['seconds']:8.1f}{store['seconds'] / row['seconds']:13.1f}"
-            f"{slowest / row['seconds']:12.1f}{row['memory']:9.0f}{row['wer']:8.2%}{row['runs']:6}"
-        )
+    names = list(store["recordings"])
+    lines = [f"{store['machine']}, {store['threads']} thread(s), {store['date']}; {store['versions']}", ""]
+    lines.append(f"{'method':52}{'MB peak':>8}" + "".join(f"{name:>22}" for name in names))
+    for method, rows in store["methods"].items():
+        cells = []
+        for name in names:
+            if row := rows.get(name):
+                rate = sum(row["errors"]) / sum(store["recordings"][name]["words"])
+                speed = store["recordings"][name]["seconds"] / row["seconds"]
+                cells.append(f"{f'{rate:.1%} {speed:.1f}x':>22}")
+            else:
+                cells.append(f"{'–':>22}")
+        lines.append(f"{method:52}{max(row['memory'] for row in rows.values()):8}" + "".join(cells))
     return "\n".join(lines)
+
+
+def stored(recordings: list[Recording], threads: int) -> dict:
+    """What is stored, without figures of other texts, other lengths or another number of threads."""
+    found = json.loads(STORE.read_text(encoding="utf-8")) if STORE.exists() else {}
+    kept = found.get("recordings", {}) if found.get("threads") == threads else {}
+    described = {
+        recording.name: {
+            "source": recording.source,
+            "seconds": round(len(recording.samples) / RATE, 1),
+            "words": words(recording),
+        }
+        for recording in recordings
+    }
+    same = {name for name, row in kept.items() if described.get(name, row) == row}
+    methods = {
+        method: {name: row for name, row in rows.items() if name in same}
+        for method, rows in (found.get("methods", {}).items() if same else ())
+    }
+    return {
+        "recordings": {**{name: kept[name] for name in kept if name in same}, **described},
+        "methods": methods,
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="*", help="beginnings of the methods' names; none: all")
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--again", action="store_true", help="measure anew what is stored already")
+    parser.add_argument("--recordings", type=Path, help="a folder with KIND.LANGUAGE.wav and .txt")
+    parser.add_argument("--engines", type=Path, help="a folder with environments of other libraries")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--in-folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.in_folder:
-        print(json.dumps(measure(arguments.methods[0], arguments.in_folder)))
+        measure(METHODS[arguments.methods[0]](arguments.threads), arguments.in_folder, arguments.threads)
         return 0
-    chosen = [method for method in METHODS if method.startswith(tuple(arguments.methods) or "")]
-    stored = json.loads(STORE.read_text(encoding="utf-8"))["methods"] if STORE.exists() else {}
-    with tempfile.TemporaryDirectory() as name:
-        seconds = clip(Path(name))
-        for method in chosen:
-            runs = []
-            for _ in range(arguments.runs):
-                command = [sys.executable, "-m", "tools.bench", method, "--in-folder", name]
-                result = subprocess.run(command, capture_output=True, text=True, check=True)
-                runs.append(json.loads(result.stdout.splitlines()[-1]))
-                print(f"{method}: {runs[-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
-            stored[method] = {
-                key: round(statistics.median(run[key] for run in runs), 4)
-                for key in ("seconds", "memory", "wer")
-            }
-            stored[method]["runs"] = len(runs)
-            packages = ("torch", "transformers", "ctranslate2", "faster-whisper")
-            store = {
-                "machine": processor(),
-                "date": date.today().isoformat(),
-                "clip": f"{seconds:.0f} s of the Spanish audiobook; loading and a warm-up are not timed",
-                "seconds": round(seconds, 2),
-                "versions": ", ".join(f"{package} {metadata.version(package)}" for package in packages),
-                "methods": {method: stored[method] for method in METHODS if method in stored},
-            }
-            STORE.parent.mkdir(exist_ok=True)
-            STORE.write_text(json.dumps(store, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(table(store))
+    recordings = of_the_course() + (of_a_folder(arguments.recordings) if arguments.recordings else [])
+    store = stored(recordings, arguments.threads)
+    packages = ("torch", "transformers", "ctranslate2", "faster-whisper")
+    head = {"machine": processor(), "threads": arguments.threads, "date": date.today().isoformat()}
+    head["versions"] = ", ".join(f"{package} {metadata.version(package)}" for package in packages)
+    for method in [*METHODS, *ENGINES]:
+        if not method.startswith(tuple(arguments.methods) or ""):
+            continue
+        known = {} if arguments.again else store["methods"].get(method, {})
+        missing = [one for one in recordings if one.name not in known and wanted(method, one.name)]
+        if not missing:
+            continue
+        rows = run(method, missing, arguments.threads, arguments.engines)
+        if rows is None:
+            print(f"{method}: no environment, see tools/bench_engines.py; left as it was", file=sys.stderr)
+            continue
+        print(f"{method}: {sum(row['seconds'] for row in rows.values()):.0f} s", file=sys.stderr, flush=True)
+        # Read again: another run may have stored methods meanwhile.
+        store = stored(recordings, arguments.threads)
+        store["methods"][method] = {**store["methods"].get(method, {}), **rows}
+        ordered = {name: store["methods"][name] for name in [*METHODS, *ENGINES] if name in store["methods"]}
+        store = {**head, "recordings": store["recordings"], "methods": ordered}
+        STORE.parent.mkdir(exist_ok=True)
+        STORE.write_text(json.dumps(store, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(table({**head, **store}))
     return 0
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 CELL_SECONDS = 900
 
-_SCRIPT = re.compile(r"^\{script: (\w+\.py)\}$", re.MULTILINE)
+_SCRIPT = re.compile(r"^\{script: (\w+)\.(py|html)\}$", re.MULTILINE)
 """A line of a Markdown cell that stands for a file of notebooks/scripts."""
 
 SETUP = """\
@@ -144,8 +144,8 @@ def build(entry: dict, form=exercises.learner) -> nbformat.NotebookNode:
 
 
 def _script(found: re.Match) -> str:
-    text = (NOTEBOOKS / "scripts" / found[1]).read_text(encoding="utf-8")
-    return f"```python\n{text.rstrip()}\n```"
+    text = (NOTEBOOKS / "scripts" / f"{found[1]}.{found[2]}").read_text(encoding="utf-8")
+    return f"```{'python' if found[2] == 'py' else found[2]}\n{text.rstrip()}\n```"
 
 
 def _quiz(questions: list[dict]) -> str:

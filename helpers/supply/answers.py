@@ -39,7 +39,7 @@ def table(folder: str | Path) -> tuple[str, bool]:
     """
     import pandas as pd
 
-    files = sorted(Path(folder).glob("*.json"))
+    files = sorted(Path(folder).expanduser().glob("*.json"))
     if not files:
         raise SupplyError(
             f"{folder} holds no .json file: collect what `python -m helpers check --json` prints."

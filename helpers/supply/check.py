@@ -25,8 +25,6 @@ CORES, MEMORY_GB = 2, 6
 MAKING_GB, CACHE_GB, TEMPORARY_GB = 2, 1, 2
 """Room for what is not made yet, for what lessons keep in the cache, and for what they train."""
 
-_TOGETHER = ("torch", "torchaudio")
-
 
 class Finding(NamedTuple):
     """What one check found: `name`, `ok`, `detail` (what was found, or what to do)."""
@@ -35,13 +33,12 @@ class Finding(NamedTuple):
     ok: bool
     detail: str
 
+    def __str__(self) -> str:
+        return f"[{'OK' if self.ok else 'FAIL'}] {self.name}: {self.detail}"
+
 
 def run() -> list[Finding]:
-    """Check everything. A check that fails in a way nobody foresaw is a finding too, with its error.
-
-    Returns:
-        One Finding a check, after `SECONDS` at the latest: what had no time is a finding as well.
-    """
+    """Check everything, for `SECONDS` at most. What had no time, or fails unforeseen, is a finding too."""
     findings, end = [], time.monotonic() + SECONDS
     for name, check in CHECKS.items():
         # A thread, because a disk or a server that does not answer cannot be interrupted.
@@ -60,13 +57,10 @@ def run() -> list[Finding]:
 def _guarded(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
     try:
         return Finding(name, *check())
+    except SupplyError as error:
+        return Finding(name, False, str(error))
     except Exception as error:
         return Finding(name, False, f"{type(error).__name__}: {error}")
-
-
-def text(findings: list[Finding]) -> str:
-    """The findings as lines that begin with [OK] or [FAIL]."""
-    return "\n".join(f"[{'OK' if each.ok else 'FAIL'}] {each.name}: {each.detail}" for each in findings)
 
 
 def _python() -> tuple[bool, str]:
@@ -93,9 +87,9 @@ def _packages() -> tuple[bool, str]:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             wrong.append(f"{name} is missing")
-        else:
-            if version and found.partition("+")[0] != version:
-                wrong.append(f"{name} {found} instead of {version}")
+            continue
+        if version and found.partition("+")[0] != version:
+            wrong.append(f"{name} {found} instead of {version}")
     if wrong:
         return False, f"{'; '.join(wrong)}. Delete .venv/.ready and call make run again"
     return True, f"{len(pins)} as in requirements.txt" if any(pins.values()) else f"{len(pins)} there"
@@ -104,12 +98,11 @@ def _packages() -> tuple[bool, str]:
 def _torch() -> tuple[bool, str]:
     import torch
 
-    found = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in _TOGETHER)
+    found = " and ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "torchaudio"))
     try:
-        from torchaudio import functional
+        from torchaudio.functional import forced_align
 
-        frames = torch.randn(1, 4, 3).log_softmax(-1)
-        functional.forced_align(frames, torch.tensor([[1]]))
+        forced_align(torch.zeros(1, 4, 3), torch.tensor([[1]]))
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         return False, f"{found} do not fit together ({cause}): install the pair of requirements.txt"
@@ -149,8 +142,7 @@ def _disk() -> tuple[bool, str]:
         (cache_folder(), CACHE_GB + (0 if made else MAKING_GB), "ASR_CACHE"),
         (Path(tempfile.gettempdir()), TEMPORARY_GB, "TMPDIR"),
     ):
-        while not folder.exists():
-            folder = folder.parent
+        folder = next(each for each in (folder, *folder.parents) if each.exists())
         if not os.access(folder, os.W_OK):
             return False, f"{folder} may not be written: set {setting} to a folder of yours"
         # Folders on one disk share its room.
@@ -167,10 +159,9 @@ def _disk() -> tuple[bool, str]:
 
 
 def _weights() -> tuple[bool, str]:
-    states = {name: files.is_intact(folder) for name, folder in recipes.made().items()}
-    missing = [name for name, intact in states.items() if not intact]
+    missing = [name for name, folder in recipes.made().items() if not files.is_intact(folder)]
     if not missing:
-        return True, f"{len(states)} checkpoints and tables, unchanged"
+        return True, f"{len(recipes.RECIPES)} checkpoints and tables, unchanged"
     if source() == "hub":
         return True, f"{', '.join(missing)} not there; the Hub's are used"
     return False, f"{', '.join(missing)} missing or damaged: python -m helpers fetch"
@@ -181,17 +172,12 @@ def _hub() -> tuple[bool, str]:
         return True, "not asked, the source is offline"
     if catalog.is_prefetched():
         return True, "not asked: prefetch has copied all that the lessons take from it"
-    try:
-        hub.ask()
-    except SupplyError as error:
-        return False, str(error)
+    hub.ask()
     return True, "reachable"
 
 
 def _decoding() -> tuple[bool, str]:
-    import numpy as np
-
-    tone = 0.1 * np.sin(np.arange(16_000) / 10)
+    tone = [0.1 * math.sin(at / 10) for at in range(16_000)]
     formats = ("wav", "flac", "mp3", "opus")
     broken = [name for name in formats if len(audio.read(audio.encode(tone, format=name))) < 15_000]
     if broken:

@@ -16,8 +16,6 @@ from pathlib import Path
 MARK = ".made-by-asr-course"
 """File in every folder that `replacing` writes: SHA-256 and name of each file, as `sha256sum` prints them."""
 
-_MARK_OF_OLD_CACHES = "SHA256SUMS"
-
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 """What `rename` says where a folder with files is in the way."""
 
@@ -45,8 +43,7 @@ def is_intact(folder: str | Path) -> bool:
     Args:
         folder: any folder; one without our mark is not intact.
     """
-    sums = _sums(Path(folder), old_caches=True)
-    files = {Path(folder) / name: digest for name, digest in sums.items()}
+    files = {Path(folder) / name: digest for name, digest in _sums(Path(folder)).items()}
     return bool(files) and all(file.is_file() and sha256(file) == digest for file, digest in files.items())
 
 
@@ -174,14 +171,10 @@ def _first_foreign(folder: Path, mend: bool) -> str:
         return ""
     if not folder.is_dir():
         return "is a file"
-    sums = _sums(folder, old_caches=mend)
+    sums = _sums(folder)
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if (
-            name == MARK
-            or (mend and name == _MARK_OF_OLD_CACHES)
-            or (path.is_dir() and not path.is_symlink())
-        ):
+        if name == MARK or (path.is_dir() and not path.is_symlink()):
             continue
         if name not in sums:
             return f"holds {name}, which the course did not write"
@@ -190,15 +183,13 @@ def _first_foreign(folder: Path, mend: bool) -> str:
     return ""
 
 
-def _sums(folder: Path, old_caches: bool) -> dict[str, str]:
+def _sums(folder: Path) -> dict[str, str]:
     """Name to SHA-256 from the mark; {} without one."""
-    marks = (MARK, _MARK_OF_OLD_CACHES) if old_caches else (MARK,)
-    for mark in marks:
-        if (folder / mark).is_file():
-            lines = (folder / mark).read_text(encoding="utf-8", errors="replace").splitlines()
-            pairs = (line.split(maxsplit=1) for line in lines)
-            return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
-    return {}
+    if not (folder / MARK).is_file():
+        return {}
+    lines = (folder / MARK).read_text(encoding="utf-8", errors="replace").splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines)
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
 
 
 def _write_sums(folder: Path) -> None:

@@ -91,6 +91,10 @@ def _why(error: BaseException, host: str) -> str:
         )
     if "socks" in str(error).lower():
         return "A SOCKS proxy is set (ALL_PROXY), and its package is missing: `pip install socksio`"
+    if "UnsupportedProtocol" in names:
+        return f"HF_ENDPOINT holds no address: let it begin with https://, or unset it ({error})"
+    if "FileNotFoundError" in names:
+        return "SSL_CERT_FILE or REQUESTS_CA_BUNDLE names a file that is not there: mend or unset it"
     if "TimeoutException" in names:
         return f"The Hub has not answered for {SECONDS} s: try again later"
     if "ProxyError" in names:
@@ -100,9 +104,6 @@ def _why(error: BaseException, host: str) -> str:
     return (
         f"The Hub ({host}) cannot be asked ({type(error).__name__}: {error}): check HF_ENDPOINT and proxies"
     )
-
-
-# ---- a copy for a room without network ---------------------------------------------------------------------
 
 
 def prefetched() -> dict[str, str | dict]:

@@ -5,10 +5,12 @@ Nothing in them is run. pip itself cannot do this: `pip download` of a source ar
 
 from __future__ import annotations
 
+import errno
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urldefrag
 
@@ -17,6 +19,8 @@ from .files import sha256
 from .source import cache_folder
 
 PINS = Path(__file__).with_name("requirements-offline.txt")
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}
 
 
 def pins(requirements: str | Path = PINS) -> dict[str, tuple[str, str]]:
@@ -61,12 +65,30 @@ def read(archive: Path, member: str) -> bytes:
         return packed.extractfile(member).read()
 
 
-def lock():
-    """A lock on the course's cache, across processes; who holds it may take it again."""
+@contextmanager
+def lock() -> Iterator[None]:
+    """A lock on the course's cache, across processes; who holds it may take it again.
+
+    Raises:
+        SupplyError: what the block writes cannot be written: the disk is full, or the folder another's.
+    """
     from filelock import FileLock
 
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    return FileLock(cache_folder() / ".lock", is_singleton=True)
+    begun = False
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(cache_folder() / ".lock", is_singleton=True):
+            begun = True
+            yield
+    except Exception as error:
+        # safetensors puts the system's error into a text.
+        if begun and getattr(error, "errno", None) not in _DISK and "(os error " not in str(error):
+            raise
+        cause = getattr(error, "strerror", None) or error
+        raise SupplyError(
+            f"{cache_folder()} cannot be written ({cause}): free some disk, or set ASR_CACHE to a folder of "
+            "yours."
+        ) from error
 
 
 def _archive(name: str, version: str, digest: str) -> Path:
@@ -83,6 +105,8 @@ def _archive(name: str, version: str, digest: str) -> Path:
         try:
             index.download(url, partial)
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) in _DISK:
+                raise
             problem = str(getattr(error, "reason", error))
             continue
         if sha256(partial) == digest:

@@ -13,7 +13,7 @@ from .files import is_intact, replacing
 from .packages import fetch, lock, read
 from .source import cache_folder
 
-_EDITION = "2"
+_EDITION = "3"
 """Part of the folders' name: raise it when a recipe changes, and every cache is made anew."""
 
 _ASSETS = Path(__file__).parents[1] / "assets"

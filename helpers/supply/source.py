@@ -42,7 +42,7 @@ def source() -> str:
 
 def cache_folder() -> Path:
     """The folder for everything that is downloaded or made: `ASR_CACHE`, else ~/.cache/asr-course."""
-    return Path(os.environ.get("ASR_CACHE") or "~/.cache/asr-course").expanduser()
+    return Path(os.path.expanduser(os.environ.get("ASR_CACHE") or "~/.cache/asr-course"))
 
 
 def set_environment() -> None:

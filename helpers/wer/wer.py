@@ -20,10 +20,12 @@ _CITATION = "Morris, Maier, Green: From WER and RIL to MER and WIL (Interspeech 
 
 
 class Wer(evaluate.Metric):
+    about, rate = _DESCRIPTION, staticmethod(jiwer.wer)
+
     def _info(self):
         text = datasets.Value("string")
         return evaluate.MetricInfo(
-            description=_DESCRIPTION,
+            description=self.about,
             citation=_CITATION,
             inputs_description=_INPUTS,
             features=datasets.Features({"predictions": text, "references": text}),
@@ -35,4 +37,4 @@ class Wer(evaluate.Metric):
                 raise ValueError(f"Reference {number} is empty: leave that clip out.")
         # jiwer knows only the space: a no-break space or a tab would glue two words together.
         sides = ([" ".join(text.split()) for text in side] for side in (references, predictions))
-        return jiwer.wer(*sides)
+        return self.rate(*sides)

@@ -872,7 +872,8 @@ with checking("2.4", "read the times off the path"):
 # In the two trellises above, the darker a cell, the closer its best partial path comes to the best one at
 # that frame. The path is flat where a letter, a blank or a pause lasts. From it we read the time of each
 # letter and each word. CTC marks a moment inside the sound or a little beside it, not its two ends; for a
-# word we take the middle of the gaps to its neighbours. Click a word to hear whether the times are right.
+# word we take the middle of the gaps to its neighbours. Run the cell and click a word to hear whether the
+# times are right.
 
 
 # %% tags=["tested"]
@@ -1152,6 +1153,8 @@ wanted = [targets[number] for number in test]
 before = wer.compute(references=wanted, predictions=[texts[number] for number in test])
 after = wer.compute(references=wanted, predictions=[with_lm[number] for number in test])
 print(f"{len(test)} test clips: WER {before:.1%} by the best path, {after:.1%} with bigram and α = {alpha}")
+_, low, high = metrics.difference_interval(wanted, [with_lm[n] for n in test], [texts[n] for n in test])
+print(f"with bigram minus best path: {100 * low:+.1f} to {100 * high:+.1f} points (95 %, in pairs)")
 
 # %% [markdown]
 # ## What it mends, what it breaks
@@ -1236,6 +1239,9 @@ for name, (found, taken, network) in systems.items():
     confusions[name] = [f"{pair.target or '–'} → {pair.prediction or '–'}" for pair in pairs]
     wrong = [word.upper() for pair in pairs for word in pair.prediction.split() * pair.count]
     row = {"": name, "WER": f"{rate:.1%}", "95 %": f"{low:.0%} to {high:.0%}", "wrong words": len(wrong)}
+    _, low, high = metrics.difference_interval(references, found, by_whisper, "en")
+    gap = f"{100 * low:+.0f} to {100 * high:+.0f} points"
+    row["minus Whisper (95 %)"] = "–" if found is by_whisper else gap
     row["not in the lexicon"] = sum(word.isalpha() and word not in lexicon for word in wrong)
     row["× real time"] = f"{shared_seconds / taken:.1f}"
     row["parameters"] = f"{network.num_parameters() / 1e6:.0f} M"
@@ -1248,7 +1254,8 @@ for name, (found, _, _) in systems.items():
     display(show.diff(clip["text"], found[0], language="en"))
 
 # %% [markdown]
-# Above each text are up to six confusions of its system over all these clips. Offline most of the best
+# The column "minus Whisper" is the interval of the difference, both on the same clips (lesson 1). Above each
+# text are up to six confusions of its system over all these clips. Offline most of the best
 # path's wrong words are not in our lexicon (see the table). With the bigram fewer are, since each pays the
 # penalty; most of its wrong words are in the lexicon, and such errors are harder to spot by eye. Whisper
 # too can write a word that does not exist: its tokens are pieces of words, and pieces can be joined

@@ -323,13 +323,14 @@ for begin in range(0, len(reading), RATE // 4):
     buffer.add(reading[begin : begin + RATE // 4])
 times = np.arange(len(buffer.odds)) * FRAME / RATE
 ax = plots.axes(height=2.4)
-ax.plot(np.arange(len(reading)) / RATE, reading / np.abs(reading).max(), color="#bbbbbb", linewidth=0.4)
+loud = np.abs(reading) / np.abs(reading).max()
+ax.fill_between(np.arange(0, len(loud), 80) / RATE, loud[::80], color="#bbbbbb", linewidth=0)
 ax.plot(times, buffer.odds, color=plots.BLUE)
 ax.axhline(SPEECH, color=plots.ORANGE, linestyle="--")
-ax.set(xlabel="time (s)", ylabel="probability of speech", ylim=(-1, 1.05), xlim=(0, times[-1]))
+ax.set(xlabel="time (s)", ylabel="probability of speech", ylim=(0, 1.05), xlim=(0, times[-1]))
 show.figure(
     ax.figure,
-    "Waveform of five sentences in grey; over it a blue line, the probability of speech: near 1 while "
+    "How loud five sentences are, in grey; over it a blue line, the probability of speech: near 1 while "
     "somebody speaks, near 0 in the pauses between the sentences, with a dashed line at 0.35",
 )
 print(f"{(buffer.odds > SPEECH).mean():.0%} of the frames are speech")
@@ -573,7 +574,8 @@ def delays(listener, steps):
     """For each word: when it ends, and the parts of the delay until it is confirmed, in seconds.
 
     "shown" is the time until something stood at its place, "agreed" from then on until it was confirmed,
-    "computing" how long that pass took. Punctuation marks are left out.
+    "computing" how long that pass took. Punctuation marks are left out. A piece that begins with a hyphen or
+    an apostrophe belongs to the word before it, which is confirmed when its last piece is: cold-hearted.
     """
     rows = []
     for place, (word, (_, end)) in enumerate(zip(listener.words, listener.times, strict=True)):
@@ -581,7 +583,8 @@ def delays(listener, steps):
         sure = next(step for step in steps if step.words > place)
         if any(map(str.isalnum, word)):
             parts = max(0.0, shown.heard - end), sure.heard - max(end, shown.heard), sure.took
-            rows.append({"word": word.strip(), "end": end} | dict(zip(PARTS, parts, strict=True)))
+            ahead = rows.pop()["word"] if rows and word[0] in "-'’" else ""
+            rows.append({"word": ahead + word.strip(), "end": end} | dict(zip(PARTS, parts, strict=True)))
     return rows
 
 
@@ -995,10 +998,16 @@ page.stop()
 #
 # ## Take it with you
 #
-# A page of your own in one file, without the course: `python live.py` prints an address to open. `--model`
-# takes a name of the Hub or a folder, such as your own model of lesson 5.
+# The same without the course, in two files that lie side by side: `python live.py` prints an address to
+# open. `--model` takes a name of the Hub or a folder, such as your own model of lesson 5. The script is
+# shorter than what this lesson built: it ends an utterance after some 25 s instead of cutting the buffer, and
+# its subtitles have the times of utterances, not of words.
 #
 # {script: live.py}
+#
+# And `live.html`, the page: the microphone or a file goes out in pieces, words come back.
+#
+# {script: live.html}
 #
 # ## More to try
 #

@@ -43,7 +43,7 @@ def _offline(give, *name):
 
 def _as_it_is(source: Path, folder: Path) -> None:
     for path in source.iterdir():
-        if path.name not in (MARK, "SHA256SUMS", "README.md"):
+        if path.name not in (MARK, "README.md"):
             (folder / path.name).symlink_to(path.resolve())
 
 
