@@ -1290,7 +1290,8 @@ table["WER, everyday"] = [f"{rate:.1%}" for rate in amounts["WER, everyday"]]
 table.set_index("clips")
 
 # %% [markdown]
-# <details><summary>Your prediction</summary>The line above the figure says it.</details>
+# <details><summary>Your prediction</summary><b>c</b>, though not by much: see the line above the
+# figure.</details>
 #
 # The test set is small, so the intervals are wide, and those of neighbouring points overlap. Read the
 # direction: where the curve still falls at its right end, more recordings would help. Where it is flat,
