@@ -78,6 +78,13 @@ def test_a_damaged_progress_counts_as_none_and_is_replaced(content, own_progress
     assert list(exercises.solved()) == ["1.1"]
 
 
+def test_the_first_tick_makes_the_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASR_CACHE", str(tmp_path / "not" / "yet"))
+    with checking("2.1", "collapse"):
+        pass
+    assert list(exercises.solved()) == ["2.1"]
+
+
 def test_a_cache_that_cannot_be_written_does_not_spoil_the_tick(monkeypatch, tmp_path, capsys):
     (tmp_path / "file").touch()
     monkeypatch.setenv("ASR_CACHE", str(tmp_path / "file" / "cache"))

@@ -48,6 +48,10 @@ def test_our_own_folder_is_replaced_and_nothing_is_left(tmp_path, way):
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
+def test_others_may_read_what_was_written(tmp_path):
+    assert (write(tmp_path / "a" / "b" / "target")).stat().st_mode & 0o777 == 0o755
+
+
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "target").mkdir()
     assert read(write(tmp_path / "target")) == "ours"

@@ -103,16 +103,6 @@ def test_the_test_callers_are_the_two_voices_no_checkpoint_was_trained_on(lesson
     assert {voices[10], voices[11]} == {"bf_lily", "am_eric"} and len(voices) == 12
 
 
-def test_the_difference_is_paired_and_signed(lesson):
-    targets = [f"A{n} B C D E" for n in range(20)]
-    worse = [target.replace(" B", " X") if n % 2 else target for n, target in enumerate(targets)]
-    assert lesson.difference(targets, targets, targets).tolist() == [0, 0]
-    low, high = lesson.difference(targets, worse, targets)
-    assert 0 < low < 0.1 < high < 0.2
-    assert lesson.difference(targets, targets, worse).tolist() == pytest.approx([-high, -low])
-    assert lesson.difference(targets, worse, worse).tolist() == [0, 0]
-
-
 def tone(pitch, seconds=1.0):
     return (0.3 * np.sin(2 * np.pi * pitch * np.arange(int(16_000 * seconds)) / 16_000)).astype(np.float32)
 

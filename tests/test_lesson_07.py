@@ -286,6 +286,12 @@ def train(folder, resume=False, killed=False):
     return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
+def test_the_imported_collator_keeps_every_row(tmp_path):
+    batch = ctc.DataCollatorCTCWithPadding(make_processor(tmp_path))([row(4000, "A"), row(6000, "BALL")])
+    assert batch["input_values"].shape == (2, 6000)
+    assert batch["labels"].tolist() == [[3, -100, -100, -100], [4, 3, 5, 5]]
+
+
 def test_training_survives_being_killed_and_resumes_to_the_same_loss(tmp_path):
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()

@@ -322,15 +322,6 @@ def test_the_quietest_frame_is_near_the_time(lesson):
     assert lesson.quietest(odds[:5], 9.0) == 4
 
 
-def test_the_difference_is_paired(lesson):
-    said = ["a b c d", "e f g h", "i j k l"] * 4
-    worse = ["a b c x", "e f g x", "i j k x"] * 4
-    rate, low, high = lesson.difference(said, worse, said)
-    assert rate == low == high == 0.25
-    rate, low, high = lesson.difference(said, said, said)
-    assert rate == low == high == 0
-
-
 # ---- with the model ----------------------------------------------------------------------------------------
 
 

@@ -210,6 +210,14 @@ def test_term_recall_counts_occurrences():
     assert metrics.term_recall(said, said, terms, "fr") == 1.0
 
 
+def test_the_last_words_of_a_clip_count_too():
+    assert (
+        metrics.term_recall("un épanchement pleural", "un épanchement pleural", ["épanchement pleural"])
+        == 1.0
+    )
+    assert metrics.term_recall(["a b", "c"], ["a", "c"], ["a b", "c"]) == 0.5
+
+
 def test_term_recall_needs_whole_words():
     assert metrics.term_recall("une arthrose", "une hémarthrose", ["arthrose"]) == 0.0
     assert metrics.term_recall("l'arthrose", "l'arthrose", ["arthrose"]) == 1.0

@@ -69,6 +69,7 @@ def test_diff_as_text():
         "3 edits for 6 words",
     ]
     assert "1 edit for 1 words" in str(diff("a", "b"))
+    assert "missing" not in diff("a", "b").html and "too many" not in diff("a", "b").html
 
 
 def test_diff_compares_normalised_and_shows_as_written():
@@ -83,7 +84,7 @@ def test_long_diffs_wrap_as_text():
     words = " ".join(["word"] * 60)
     lines = str(diff(words, words)).splitlines()
     # 11 columns for the name; 15 words of four letters and the spaces between them fill 74 of 76.
-    assert [len(line) for line in lines[:2]] == [11 + 15 * 5 - 1] * 2
+    assert [len(lines[at]) for at in (0, 1, 3, 4, 6)] == [11 + 15 * 5 - 1] * 5
     assert len(lines) == 4 * 3 + 1 and lines[9].split() == ["target", *["word"] * 15]
     assert str(diff("a" * 90, "b")).splitlines()[0] == f"target     {'a' * 90}"
     assert str(diff("a" * 38 + " " + "b" * 37, "c")).splitlines()[0].endswith("b")

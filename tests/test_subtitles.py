@@ -198,6 +198,7 @@ def test_lines_fill_the_width_and_no_more():
     fits = "a" * 20 + " " + "b" * 21
     assert to_srt([(0, 1, fits)]).splitlines()[2:] == [fits]
     assert to_srt([(0, 1, fits + "b")]).splitlines()[2:] == ["a" * 20, "b" * 22]
+    assert to_srt([(0, 1, "a" * 42)]).splitlines()[2:] == ["a" * 42]
     # Five lines at the least: three cues of two lines.
     found = cues(to_srt([(0, 6, " ".join(["a" * 30] * 5))]))
     assert [len(lines) - 1 for lines in found] == [2, 2, 1]

@@ -1,7 +1,5 @@
 """One lesson on a look-alike of Colab, from a notebook alone in an empty folder: `make test-hub`."""
 
-import subprocess
-
 import pytest
 from packaging.utils import canonicalize_name
 
@@ -34,10 +32,7 @@ def test_a_notebook_alone_on_colab(colab, tmp_path):
         environment = client.environment(server.url, home) | colab.environment
         environment["PYTHONPATH"] = str(client.GUARD)
         del environment["ASR_SOURCE"]
-        command = [colab.python, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
-        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}", notebook]
-        result = subprocess.run(command, env=environment, cwd=content_folder, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+        client.execute(notebook, environment, "--inplace", python=colab.python)
     assert client.left_loopback(home) == ""
     assert f"Lesson {LESSON[:2]} · source: hub" in client.printed(notebook), "on Colab the Hub is the default"
     assert server.asked("GET .*/resolve/")

@@ -11,6 +11,7 @@ import ctypes.util
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -73,13 +74,10 @@ def test_a_lesson_on_colabs_versions(colab, slug, tmp_path):
     home.mkdir()
     client.give_packages(home)
     alone.mkdir()
-    notebook = shutil.copy(notebooks.NOTEBOOKS / f"{slug}.ipynb", alone)
+    notebook = Path(shutil.copy(notebooks.NOTEBOOKS / f"{slug}.ipynb", alone))
     with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(slug)).repositories)) as server:
         environment = client.environment(server.url, home) | {"PYTHONPATH": str(client.GUARD)}
-        command = [python, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace"]
-        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}", "--allow-errors", notebook]
-        result = subprocess.run(command, env=environment, cwd=alone, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+        client.execute(notebook, environment, "--inplace", "--allow-errors", python=python)
     assert client.raised(notebook) == []
     assert client.left_loopback(home) == ""
     assert f"Lesson {slug[:2]} · source: hub" in client.printed(notebook)

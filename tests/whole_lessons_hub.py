@@ -3,9 +3,6 @@
 Each runs in a fresh kernel with an empty cache, and finds on the Hub what its code names and nothing else.
 """
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.hub import client, content, loading
@@ -19,16 +16,10 @@ def test_a_lesson_on_the_hub(slug, tmp_path):
     home.mkdir()
     client.give_packages(home)
     with Hub(content.build(tmp_path / "hub", loading.of(notebooks.source(slug)).repositories)) as server:
-        command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute"]
-        command += [f"--ExecutePreprocessor.timeout={client.CELL_SECONDS}"]
-        command += [f"--output-dir={tmp_path}", "--output=executed"]
-        result = subprocess.run(
-            [*command, str(notebooks.NOTEBOOKS / f"{slug}.ipynb")],
-            env=client.environment(server.url, home),
-            capture_output=True,
-            text=True,
+        variables = client.environment(server.url, home)
+        client.execute(
+            notebooks.NOTEBOOKS / f"{slug}.ipynb", variables, "--output=executed", f"--output-dir={tmp_path}"
         )
-    assert result.returncode == 0, result.stderr
     assert client.left_loopback(home) == ""
     assert server.asked("GET .*/resolve/")
     text = client.printed(tmp_path / "executed.ipynb")

@@ -278,7 +278,8 @@ show.figure(
 #
 # A classifier is the body plus a **head**: one linear layer from the vector of `[CLS]` to two numbers, the
 # logits. `AutoModelForSequenceClassification` adds it, and can say which weights it did not find in the
-# checkpoint.
+# checkpoint. (When you run the cell, Transformers prints a report of its own as well. JupyterLab shows it in
+# red; it is no error.)
 #
 # **Before you run:** which weights of the classifier will be new, and so random? (a) none: they come from
 # the checkpoint (b) the head's (c) the head's and the last layer's.

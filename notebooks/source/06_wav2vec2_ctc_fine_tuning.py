@@ -810,22 +810,6 @@ show.figure(
 # replacement, many times over; 95 % of the resulting WERs lie within it. Both models transcribed the same
 # clips, so each draw also gives a difference of the two WERs; this difference has its own interval.
 
-# %% tags=["tested"]
-from helpers.alignment import align
-
-
-def difference(targets, first, second, draws=2000):
-    """95 % interval of the WER of `first` minus that of `second`, fractions: paired bootstrap over clips."""
-    wrong = [
-        [sum(edit.kind != "equal" for edit in align(*pair)) for pair in zip(targets, side, strict=True)]
-        for side in (first, second)
-    ]
-    words = np.array([len(target.split()) for target in targets])
-    drawn = np.random.default_rng(0).integers(len(words), size=(draws, len(words)))  # (draws, clips)
-    gains = np.subtract(*wrong)[drawn].sum(axis=1) / words[drawn].sum(axis=1)
-    return np.quantile(gains, [0.025, 0.975])
-
-
 # %% tags=["report"]
 from helpers import metrics
 
@@ -843,7 +827,7 @@ pd.DataFrame(results).set_index("training")
 
 # %% tags=["report"]
 old, new = (wer.compute(references=targets, predictions=side["test"]) for side in (before, after))
-low, high = difference(targets, before["test"], after["test"])
+_, low, high = metrics.difference_interval(targets, before["test"], after["test"])
 gain = f"{100 * (old - new):.1f} points, 95 % {100 * low:.1f} to {100 * high:.1f}"
 print(f"On {len(targets)} test calls the WER fell by {gain}.")
 if needs_gpu:
@@ -952,9 +936,9 @@ pd.DataFrame(rows).set_index("clips")
 
 # %%
 for when, side in heard.items():
-    low, high = difference(read_texts, side["line"], side["read"])
+    _, low, high = metrics.difference_interval(read_texts, side["line"], side["read"])
     print(f"{when} training, the line changes the WER by {100 * low:+.1f} to {100 * high:+.1f} points (95 %)")
-low, high = difference(read_texts, heard["after"]["read"], heard["before"]["read"])
+_, low, high = metrics.difference_interval(read_texts, heard["after"]["read"], heard["before"]["read"])
 print(f"training changes the WER on reading at 16 kHz by {100 * low:+.1f} to {100 * high:+.1f} points (95 %)")
 
 # %% [markdown]
@@ -1003,7 +987,7 @@ pd.DataFrame(
 ).set_index("model")
 
 # %%
-low, high = difference(targets, written["trained"][1], written["trained"][0])
+_, low, high = metrics.difference_interval(targets, written["trained"][1], written["trained"][0])
 print(f"voices behind change the trained model's WER by {100 * low:+.1f} to {100 * high:+.1f} points (95 %)")
 display(players.listen(noisy[0], 16_000, f"voices behind: {targets[0]}"))
 display(show.diff(targets[0], written["trained"][1][0], title="trained, voices behind"))
@@ -1078,7 +1062,14 @@ ways = [way for way in errors if way != "nothing"]
 pd.DataFrame({test: {way: against_nothing(way, test) for way in ways} for test in errors["nothing"]})
 
 # %% [markdown]
-# RESULT
+# <details><summary>Your prediction</summary><b>b.</b> It is the only single change whose interval with voices
+# behind lies below 0, and it takes 18 points off.</details>
+#
+# An augmentation helps against what it imitates. *Noise*, which is voices here, helps with voices behind;
+# hiss is another kind of noise, and there its interval holds 0. *Speed* is the only one that lowers the WER
+# of the calls as they are. *Telephone* changes nothing clearly: all these calls have passed a telephone line
+# already. All four together make the calls as they are worse after these 48 steps; whether more steps would
+# change that was not measured.
 #
 # ## By hand
 #

@@ -52,6 +52,14 @@ def left_loopback(home: Path) -> str:
     return " ".join(line for line in lines if line != "datasets-server.127.0.0.1")
 
 
+def execute(notebook: Path, variables: dict[str, str], *options: str, python=sys.executable) -> None:
+    """Run a notebook from top to bottom, in the folder where it lies, with further options of nbconvert."""
+    command = [str(python), "-m", "nbconvert", "--to", "notebook", "--execute", *options]
+    command += [f"--ExecutePreprocessor.timeout={CELL_SECONDS}", str(notebook)]
+    result = subprocess.run(command, env=variables, cwd=notebook.parent, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 def printed(notebook: Path) -> str:
     """All that a notebook's cells wrote."""
     cells = nbformat.read(notebook, as_version=4).cells
