@@ -53,9 +53,11 @@ wheel: weights ## the wheel that the set-up cell installs on Colab, for a releas
 	rm -rf build/lib
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel .
 
-bench: weights ## the stored tables of lessons 3, 5 and 7 (RECORDINGS=folder ENGINES=folder for lesson 3)
+bench: weights ## the stored tables of lessons 3 (RECORDINGS=folder ENGINES=folder: more of it), 5, 6, 7 and 8
 	$(BIN)/python -m tools.bench $(METHODS) $(if $(RECORDINGS),--recordings $(RECORDINGS)) $(if $(ENGINES),--engines $(ENGINES))
-	$(BIN)/python -m tools.bench_training $(WAYS)
+	$(BIN)/python -m tools.bench_training $(PARTS)
+	$(BIN)/python -m tools.bench_augment
+	$(BIN)/python -m tools.bench_live
 	$(BIN)/python -m tools.bench_ctc $(RUNS)
 
 figures: weights ## draw helpers/images/*.svg

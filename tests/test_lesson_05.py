@@ -1,5 +1,7 @@
 """What lesson 5 writes in its own cells, executed from the cells tagged "tested", and resuming a training."""
 
+import itertools
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -22,6 +24,7 @@ from transformers import (
 
 from helpers import audio, catalog, corpus, course
 from tests import cells
+from tools import bench_training
 from tools.notebooks import NOTEBOOKS
 
 START = 50258
@@ -125,16 +128,6 @@ def test_a_prompt_takes_as_many_terms_as_fit(lesson, processor):
     assert lesson.prompt_of([]) == lesson.prompt_of(terms, room=1) == ""
 
 
-def test_the_interval_of_a_difference_is_paired(lesson):
-    said = ["un deux trois quatre"] * 6
-    worse = ["un deux trois"] * 6
-    assert lesson.difference_interval(said, worse, said) == pytest.approx([0.25, 0.25])
-    assert lesson.difference_interval(said, worse, worse) == pytest.approx([0, 0])
-    mixed = ["un deux trois", *said[1:]]
-    low, high = lesson.difference_interval(said, said, mixed)
-    assert -0.25 < low < high <= 0
-
-
 def test_the_share_is_the_best_for_both_kinds_of_speech(lesson):
     sweep = {0: (0.35, 0.10), 0.5: (0.25, 0.11), 0.7: (0.20, 0.12), 1: (0.15, 0.19)}
     sweep = {share: {"WER": rate, "WER, everyday": everyday} for share, (rate, everyday) in sweep.items()}
@@ -210,6 +203,14 @@ def test_only_the_decoder_learns_and_not_its_embeddings(lesson, tiny):
              if weight.requires_grad}  # fmt: skip
     assert names and all(name.startswith("model.decoder.") for name in names)
     assert not any("embed_tokens" in name for name in names)
+
+
+def test_bfloat16_is_taken_where_it_is_measured_to_be_faster(lesson, monkeypatch):
+    clock = iter([0, 1.0, 1.0, 1.6])  # float32 takes 1 s, bfloat16 0.6 s
+    monkeypatch.setattr(lesson.time, "perf_counter", lambda: next(clock))
+    assert lesson.bfloat16_pays(size=2, times=1)
+    clock = iter([0, 1.0, 1.0, 1.9])
+    assert not lesson.bfloat16_pays(size=2, times=1)
 
 
 def test_a_mean_of_weights_lies_between_old_and_new(lesson):
@@ -327,10 +328,39 @@ def test_a_conversion_refuses_what_is_there_and_what_is_not_whole(lesson, tmp_pa
     assert [path.name for path in tmp_path.rglob("*")] == ["saved", "tokenizer.json"]
 
 
-def test_words_are_confirmed_up_to_the_first_difference(lesson):
-    assert lesson.agreed(["La", "hernie", "est"], ["La", "hernie", "hiatale", "est"]) == ["La", "hernie"]
-    assert lesson.agreed([], ["La"]) == []
-    assert lesson.agreed(["Le"], ["La"]) == []
+def stored(part):
+    return json.loads(bench_training.STORES[part].read_text(encoding="utf-8"))
+
+
+def test_the_lesson_trains_with_the_settings_that_the_sweep_chose(lesson):
+    start, *rows = stored("sweep")["rows"]
+    assert [(row["steps"], row["rate"]) for row in rows] == bench_training.SETTINGS
+
+    def lowest(row):
+        shares = start["shares"] | row["shares"]
+        return min(figures["WER"] + figures["WER, everyday"] for figures in shares.values())
+
+    best = min(rows, key=lowest)
+    source = (NOTEBOOKS / "source" / "05_whisper_fine_tuning.py").read_text(encoding="utf-8")
+    steps, rate = re.search(r"max_steps=(\d+), seed=42, learning_rate=([\d.e-]+),", source).groups()
+    assert (int(steps), float(rate)) == (best["steps"], best["rate"]) == bench_training.CHOSEN
+
+
+def test_more_clips_are_more_minutes_and_every_amount_is_judged_by_the_same_terms():
+    rows = stored("data")["rows"]
+    assert [row["clips"] for row in rows] == [0] + [146 // part for part in bench_training.PARTS]
+    for less, more in itertools.pairwise(rows):
+        assert less["minutes"] < more["minutes"] and less["terms trained"] < more["terms trained"]
+    assert len({row["trained terms"][1] for row in rows}) == 1
+    for row in rows:
+        low, high = row["WER interval"]
+        assert low < row["WER"] < high and row["trained terms"][0] <= row["trained terms"][1]
+
+
+def test_stored_states_train_eight_times_as_many_samples_a_second():
+    ways = stored("training")["ways"]
+    assert {"all weights", "encoder once", "LoRA"} <= set(ways) <= set(bench_training.WAYS)
+    assert ways["encoder once"]["samples a second"] > 8 * ways["all weights"]["samples a second"]
 
 
 @pytest.fixture(scope="module")
@@ -399,6 +429,8 @@ def test_ten_recordings_of_ones_own_run_the_whole_lesson(
     assert found.second.state.log_history[0]["loss"] > found.second.state.log_history[-3]["loss"]
     assert set(found.scores) == {"before", "trained"}
     assert found.again == found.after["test"]
+    heard, figures = found.judge(found.plain.model, found.data, found.collator)  # as on a GPU, from sound
+    assert len(heard["test"]) == 2 and {"WER", "CER"} <= figures.keys()
     assert (kept / "whisper-medical-ctranslate2" / "model.bin").is_file()
     assert sorted(path.name for path in folder.iterdir()) == ["audio", "reports"]
 
