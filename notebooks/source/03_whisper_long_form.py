@@ -1206,10 +1206,11 @@ pd.DataFrame(rows).set_index("change")
 # %% [markdown]
 # A time below 1 is a gain if no speech was lost. The 0.87 of the VAD is not: calls are faster because most of
 # their speech is not decoded; the book and the telephone prompts take slightly longer. A negative difference
-# in WER is a gain. The last three rows compare whole methods. Three of the others change more than one thing.
-# faster-whisper adds thresholds, second attempts and the text of the window before; Transformers, as used
-# here, has none of these. Windows of the VAD lose context and second attempts. Chunks → sequential also gives
-# up the batch.
+# in WER is a gain. What beams cost depends on the method: with chunks in batches of eight, five beams took
+# eight times as long as one, in faster-whisper 1.4 times. The last three rows compare whole methods. Three of
+# the others change more than one thing. faster-whisper adds thresholds, second attempts and the text of the
+# window before; Transformers, as used here, has none of these. Windows of the VAD lose context and second
+# attempts. Chunks → sequential also gives up the batch.
 #
 # **A detector can lose speech.** Look at the column *calls.en*: with faster-whisper's VAD two thirds of the
 # words are gone. At its default threshold of 0.5 the detector keeps 22 s of these 100 s; at 0.35, which the
