@@ -135,7 +135,7 @@ def test_a_table_of_texts_becomes_a_classifier(tmp_path):
         table.writerow(["text", "label"])
         kinds = {"good": "a warm, clever film", "bad": "a dull, cold film", "none": "opens on Friday"}
         table.writerows([f"{text}, number {n}", kind] for n in range(40) for kind, text in kinds.items())
-    arguments = ["films.csv", "made", "--model", tmp_path / "tiny", "--rate", "1e-3", "--epochs", "12"]
+    arguments = ["films.csv", "made", "--model", tmp_path / "tiny", "--rate", "5e-4", "--epochs", "30"]
     said = run("finetune_bert.py", *arguments, folder=tmp_path)
     assert "96 to learn from, 12 to choose the state, 12 to judge it" in said
     assert "always the same answer: 4 of 12 right" in said and "TF-IDF: 12 of 12 right" in said
