@@ -121,7 +121,7 @@ def test_every_prediction_has_its_options_and_its_answer(entry):
     "entry", [entry for entry in LESSONS if "quiz" in entry], ids=lambda entry: entry["slug"]
 )
 def test_a_quiz_has_five_questions_with_reasons_and_keys_that_differ(entry):
-    assert len(entry["quiz"]) == 5
+    assert len(entry["quiz"]) == 5, "a quiz has five [[quiz]] tables"
     for each in entry["quiz"]:
         assert 2 <= len(each["options"]) <= 4 and each["answer"] in "abcd"[: len(each["options"])]
         assert each["question"].endswith("?") and len(each["reason"].split()) >= 8
@@ -135,7 +135,7 @@ def test_exercises_are_counted_from_one(entry):
 
 
 def test_objectives_and_recap_agree(entry):
-    assert 3 <= len(entry["learn"]) <= 5
+    assert 3 <= len(entry["learn"]) <= 5, "learn: 3 to 5 objectives"
     assert len(entry["learn"]) == len(entry["saw"])
     assert {"title", "question", "needs", "hear", "minutes"} <= entry.keys()
 
@@ -314,3 +314,13 @@ def test_no_symbolic_link_is_tracked():
 def test_notebooks_are_plain_json(entry):
     text = (notebooks.NOTEBOOKS / f"{entry['slug']}.ipynb").read_text(encoding="utf-8")
     assert json.loads(text)["nbformat"] == 4
+
+
+def test_a_lesson_has_exercises_and_a_quiz(entry):
+    assert len(exercises.numbers(notebooks.build(entry).cells)) >= 4, "at least four exercises"
+    assert "quiz" in entry, "five [[quiz]] tables in the .toml"
+
+
+def test_tested_cells_have_their_tests(entry):
+    tested = re.search(r'tags=\[[^\]]*"tested"', notebooks.source(entry["slug"]))
+    assert not tested or (ROOT / "tests" / f"test_lesson_{entry['slug'][:2]}.py").is_file()
