@@ -28,7 +28,6 @@ _P_SPEECH = 0.35  # a frame is speech from this probability on; Silero's own 0.5
 _TOKENS_A_SECOND = 60  # more than speech has in any script: Burmese 38, Spanish 4; only loops reach it
 
 _SHORTEST_WORD = 100  # ms; what is shorter is a click, or the first stroke of a piece of music
-
 _FRAME, _STAMP = 160, 320  # samples in a column of the log-mel spectrogram; from a time stamp to the next
 
 
