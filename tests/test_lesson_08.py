@@ -1,4 +1,4 @@
-"""Lesson 8's listener, in its own cells: what it confirms never changes, and memory stays flat."""
+"""Lesson 8's listener, in its own cells: what it confirms never changes, and what it keeps stays small."""
 
 import http.client
 import subprocess
@@ -290,26 +290,23 @@ def test_one_short_word_does_not_fix_the_language(lesson, scripted, monkeypatch)
 # ---- what is measured --------------------------------------------------------------------------------------
 
 
-def test_the_parts_of_a_delay(lesson):
-    class Heard:
-        words, times = [" one", ".", " two"], [(0.0, 0.5), (0.5, 0.5), (0.6, 1.2)]
+def delays(lesson, words, times, *steps):
+    """The lesson's `delays` of words heard at these times, in these steps."""
+    return lesson.delays(SimpleNamespace(words=words, times=times), [lesson.Step(*step) for step in steps])
 
-    step = lesson.Step
-    steps = [step(1.0, 0, 1, "", " one", 0.3), step(2.0, 2, 3, " one.", " two", 0.4)]
-    steps.append(step(3.0, 3, 3, " one. two", "", 0.5))
-    one, two = lesson.delays(Heard, steps)
+
+def test_the_parts_of_a_delay(lesson):
+    words, times = [" one", ".", " two"], [(0.0, 0.5), (0.5, 0.5), (0.6, 1.2)]
+    steps = (1.0, 0, 1, "", " one", 0.3), (2.0, 2, 3, " one.", " two", 0.4), (3.0, 3, 3, " one. two", "", 0.5)
+    one, two = delays(lesson, words, times, *steps)
     assert one == {"word": "one", "end": 0.5, "shown": 0.5, "agreed": 1.0, "computing": 0.4}
     assert two["word"] == "two" and two["shown"] == pytest.approx(0.8) and two["agreed"] == pytest.approx(1.0)
 
 
 def test_a_word_with_a_hyphen_is_one_word_confirmed_with_its_last_piece(lesson):
-    class Heard:
-        words, times = [" cold", "-hearted", " is"], [(0.0, 0.5), (0.5, 1.0), (1.2, 1.4)]
-
-    step = lesson.Step
-    steps = [step(1.0, 0, 1, "", " cold", 0.3), step(2.0, 1, 3, " cold", "-hearted is", 0.4)]
-    steps.append(step(3.0, 3, 3, " cold-hearted is", "", 0.5))
-    found = lesson.delays(Heard, steps)
+    words, times = [" cold", "-hearted", " is"], [(0.0, 0.5), (0.5, 1.0), (1.2, 1.4)]
+    steps = (1.0, 0, 1, "", " cold", 0.3), (2.0, 1, 3, " cold", "-hearted is", 0.4)
+    found = delays(lesson, words, times, *steps, (3.0, 3, 3, " cold-hearted is", "", 0.5))
     assert [(row["word"], row["end"], row["shown"], row["agreed"]) for row in found] == [
         ("cold-hearted", 1.0, 1.0, 1.0), ("is", 1.4, pytest.approx(0.6), 1.0),
     ]  # fmt: skip

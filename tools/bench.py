@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -96,31 +97,27 @@ def longform_method(threads, compute_type="int8", shortest=None, **options):
     return run
 
 
-def _here(method: Callable, **options):
-    return lambda threads: method(threads, **options)
-
-
 _fast, _pipe, _packed = faster_whisper_method, transformers_method, longform_method
 METHODS: dict[str, Callable[[int], Callable]] = {
-    "Transformers, chunks, batch 8, 5 beams": _here(_pipe, beams=5),
-    "Transformers, chunks, batch 8": _here(_pipe),
-    "Transformers, chunks, batch 1": _here(_pipe, batch_size=1),
-    "Transformers, chunks, batch 8, eager attention": _here(_pipe, attention="eager"),
-    "Transformers, chunks, batch 8, bfloat16": _here(_pipe, dtype="bfloat16"),
-    "Transformers, chunks, batch 8, time stamps": _here(_pipe, stamps=True),
-    "Transformers, sequential": _here(_pipe, chunked=False),
-    "faster-whisper, sequential": _here(_fast),
-    "faster-whisper, sequential, VAD": _here(_fast, vad_filter=True),
-    "faster-whisper, VAD windows, batch 16": _here(_fast, batched=True, batch_size=16),
-    "faster-whisper, VAD windows, batch 1": _here(_fast, batched=True, batch_size=1),
-    "faster-whisper, VAD windows, batch 1, time stamps": _here(
+    "Transformers, chunks, batch 8, 5 beams": partial(_pipe, beams=5),
+    "Transformers, chunks, batch 8": partial(_pipe),
+    "Transformers, chunks, batch 1": partial(_pipe, batch_size=1),
+    "Transformers, chunks, batch 8, eager attention": partial(_pipe, attention="eager"),
+    "Transformers, chunks, batch 8, bfloat16": partial(_pipe, dtype="bfloat16"),
+    "Transformers, chunks, batch 8, time stamps": partial(_pipe, stamps=True),
+    "Transformers, sequential": partial(_pipe, chunked=False),
+    "faster-whisper, sequential": partial(_fast),
+    "faster-whisper, sequential, VAD": partial(_fast, vad_filter=True),
+    "faster-whisper, VAD windows, batch 16": partial(_fast, batched=True, batch_size=16),
+    "faster-whisper, VAD windows, batch 1": partial(_fast, batched=True, batch_size=1),
+    "faster-whisper, VAD windows, batch 1, time stamps": partial(
         _fast, batched=True, batch_size=1, without_timestamps=False
     ),
-    "faster-whisper, sequential, 5 beams": _here(_fast, beam_size=5),
-    "faster-whisper float32, sequential": _here(_fast, compute_type="float32"),
-    "packed windows": _here(_packed),
-    "packed windows, 2 beams": _here(_packed, beam_size=2),
-    "packed windows, padded to 30 s": _here(_packed, shortest=30),
+    "faster-whisper, sequential, 5 beams": partial(_fast, beam_size=5),
+    "faster-whisper float32, sequential": partial(_fast, compute_type="float32"),
+    "packed windows": partial(_packed),
+    "packed windows, 2 beams": partial(_packed, beam_size=2),
+    "packed windows, padded to 30 s": partial(_packed, shortest=30),
 }
 ENGINES = {
     "OpenVINO GenAI, sequential": ("openvino", "openvino-int8", "int8"),

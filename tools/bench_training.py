@@ -25,6 +25,7 @@ from importlib import metadata
 os.environ.setdefault("ASR_SOURCE", "offline")
 
 from helpers import catalog
+from helpers.metrics import confidence_interval
 from tools.bench import processor as cpu_name
 
 STORES = {part: catalog.asset("bench") / f"whisper_{part}.json" for part in ("training", "sweep", "data")}
@@ -157,11 +158,7 @@ def portions(names: dict):
         else:
             names["baseline"] = by_shares(names, model, model.state_dict(), (0,))[0]
         found, texts = figures(names, model, "test", "everyday")
-        words = [len(text.split()) for text in names["normalised"](names["targets"]["test"])]
-        pairs = zip(words, names["targets"]["test"], texts, strict=True)
-        wrong = [count * names["normalised_wer"]([a], [b]) for count, a, b in pairs]
-        drawn = np.random.default_rng(0).integers(len(words), size=(1000, len(words)))
-        rates = np.array(wrong)[drawn].sum(axis=1) / np.array(words)[drawn].sum(axis=1)
+        _, *interval = confidence_interval(names["targets"]["test"], texts, names["code"])
         said = names["normalised"]([names["data"]["train"]["sentence"][int(place)] for place in some])
         heard = [term for term in names["trained"] if names["occurrences"](term, said)]
         yield {
@@ -169,7 +166,7 @@ def portions(names: dict):
             "minutes": round(sum(seconds[place] for place in some) / 60, 2),
             "terms trained": len(heard),
             "share": share,
-            "WER interval": [round(float(edge), 4) for edge in np.quantile(rates, [0.025, 0.975])],
+            "WER interval": [round(edge, 4) for edge in interval],
         } | found
 
 
